@@ -1,0 +1,42 @@
+# `make` lists the targets. PYTHON=… names the Python that .venv is made from, the first time.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs lock clean
+export PYTHON
+
+BIN := .venv/bin
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## the exporter and the simulator in one process, no configuration
+	@scripts/setup run
+	@exec $(BIN)/sandbox-exporter demo
+
+test: ## every test, with the real servers, and the coverage gate
+	@scripts/setup dev
+	@scripts/real-servers
+	$(BIN)/pytest --cov
+
+lint: ## style, format, types, and whether the lock files are up to date
+	@scripts/setup dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python scripts/check_lock.py
+
+bench: ## the benchmarks, each with what it is measured against
+	@scripts/setup dev
+	@scripts/real-servers
+	$(BIN)/pytest -s tests/bench
+
+docs: ## the generated documents anew
+	@scripts/setup run
+	$(BIN)/python scripts/metrics_doc.py
+
+lock: ## the lock files from pyproject.toml (UPGRADE=1: with the newest versions)
+	@scripts/setup dev
+	scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv and what the tools leave behind
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	find exporter scripts tests -name __pycache__ -prune -exec rm -rf {} +

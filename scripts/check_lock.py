@@ -1,0 +1,83 @@
+"""Tells, without the network, whether the lock files still agree with pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Lock:
+    """What one lock file says."""
+
+    path: Path
+    pins: dict[str, str] = field(default_factory=dict)
+    """Package to version."""
+    asked_for: set[str] = field(default_factory=set)
+    """Packages that the lock says pyproject.toml names itself."""
+    unhashed: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """Parses a lock file as `scripts/lock` writes it."""
+        lock = cls(path)
+        for block in re.split(r"\n(?=\S)", path.read_text(encoding="utf-8")):
+            if (pin := re.match(r"([\w.-]+)==([^\s;]+)", block)) is None:
+                continue
+            name, version = pin.groups()
+            lock.pins[name] = version
+            if "pyproject.toml" in block:
+                lock.asked_for.add(name)
+            if "--hash=sha256:" not in block:
+                lock.unhashed.append(name)
+        return lock
+
+    def mistakes(self, wanted: list[str]) -> Iterator[str]:
+        """Compares the lock with the requirements of pyproject.toml that it is made for."""
+        names: set[str] = set()
+        for requirement in map(Requirement, wanted):
+            name = canonicalize_name(requirement.name)
+            names.add(name)
+            version = self.pins.get(name)
+            if version is None:
+                yield f"{name} is missing"
+            elif not requirement.specifier.contains(version):
+                yield f"{name} is pinned at {version}, pyproject.toml wants {requirement}"
+        for leftover in sorted(self.asked_for - names):
+            yield f"{leftover} is no longer in pyproject.toml"
+        for unhashed in self.unhashed:
+            yield f"{unhashed} has no hash"
+        if "://" in self.path.read_text(encoding="utf-8"):
+            yield "an address is in it; names, versions and hashes are enough"
+
+
+def main() -> int:
+    """Prints every disagreement; 1 if there is one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    run = project["build-system"]["requires"] + project["project"]["dependencies"]
+    dev = run + project["dependency-groups"]["dev"]
+    run_lock = Lock.read(ROOT / "requirements.lock")
+    dev_lock = Lock.read(ROOT / "requirements-dev.lock")
+    found = [f"{run_lock.path.name}: {mistake}" for mistake in run_lock.mistakes(run)]
+    found += [f"{dev_lock.path.name}: {mistake}" for mistake in dev_lock.mistakes(dev)]
+    found += [
+        f"{dev_lock.path.name}: {name} differs from {run_lock.path.name}"
+        for name, version in run_lock.pins.items()
+        if dev_lock.pins.get(name) != version
+    ]
+    for mistake in found:
+        print(f"{mistake}; run `make lock`", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Generator
+
+import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def find_program() -> Callable[[str], str]:
+    """Finds a real server or tool by name; the test that asks is skipped where there is none."""
+
+    def find(name: str) -> str:
+        # Debian keeps nginx where an ordinary user's PATH does not look.
+        path = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+        if path is None:
+            pytest.skip(f"{name} is not installed (scripts/real-servers installs it)")
+        return path
+
+    return find
+
+
+def _fail_skipped_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """What was not run proves nothing, so CI, where everything can be installed, fails for it."""
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        report.longrepr = f"{reason} (CI allows no skipped test)"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Judges how a test went."""
+    report = yield
+    _fail_skipped_in_ci(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Judges how reading a test module went."""
+    report = yield
+    _fail_skipped_in_ci(report)
+    return report
