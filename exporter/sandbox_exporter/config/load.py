@@ -1,0 +1,120 @@
+"""From a file or the environment to a valid `Config`, or a `ConfigError` with every mistake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.config import checks, document, files
+from sandbox_exporter.config.accounts import POLL_INTERVAL, Surroundings, read_account
+from sandbox_exporter.config.model import Account, Config
+from sandbox_exporter.config.section import Problems, Section
+from sandbox_exporter.errors import ConfigError, Problem
+
+TOP_KEYS = ("poll_interval", "stale_after", "month_close", "state_file", "accounts")
+MONTH_CLOSE_KEYS = ("settle", "zero")
+STALE_AFTER = checks.duration(10, 7 * 86400)
+PHASE = checks.duration(1, 6 * 3600)
+_DEFAULTS = Config(accounts=())
+
+_VARIABLES: Mapping[str, Mapping[str, str]] = {
+    "seacloud": {
+        "api_key": "SEACLOUD_API_KEY",
+        "base_url": "SEACLOUD_BASE_URL",
+        "project_id": "SEACLOUD_PROJECT_ID",
+    },
+    "dreadnode": {
+        "api_key": "DREADNODE_API_KEY",
+        "base_url": "DREADNODE_SERVER",
+        "organization": "DREADNODE_ORGANIZATION",
+    },
+}
+
+
+def load_file(path: str | Path) -> Config:
+    """The configuration in a YAML file; its secrets are read once to see that they are there.
+
+    Raises `ConfigError` with every mistake: those of the file as a whole at the file's path,
+    others at the key's, such as `accounts[0].poll_interval`.
+    """
+    file = Path(path).absolute()
+    problems = Problems()
+    root = Section(document.read(file, problems), problems)
+    root.refuse_unknown(TOP_KEYS)
+    poll_interval = root.get("poll_interval", POLL_INTERVAL, 60.0)
+    stale_after = root.get("stale_after", STALE_AFTER, _DEFAULTS.stale_after)
+    month_close = _month_close(root)
+    state_file = root.get("state_file", files.state_file(file.parent), "")
+    accounts = _accounts(root, Surroundings(file.parent, os.environ, poll_interval))
+    problems.raise_any()
+    return Config(accounts, stale_after, month_close, state_file)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
+    """One account for each vendor whose API key is in the environment, named like the vendor.
+
+    Raises `ConfigError` with every mistake at its variable's name.
+    """
+    problems = Problems()
+    accounts = []
+    for vendor, variables in _VARIABLES.items():
+        found = {key: environ.get(name, "").strip() for key, name in variables.items()}
+        if not found.pop("api_key"):
+            continue
+        values: dict[str, object] = {key: value for key, value in found.items() if value}
+        reference = {"env": variables["api_key"]}
+        values |= {"name": vendor, "provider": vendor, "api_key": reference}
+        section = Section(values, problems, names=variables)
+        accounts.append(read_account(section, Surroundings(Path(), environ)))
+    problems.raise_any()
+    if not accounts:
+        raise ConfigError([Problem("", _NOTHING_CONFIGURED)])
+    return Config(tuple(accounts))
+
+
+_NOTHING_CONFIGURED = (
+    "no account is configured: set SEACLOUD_API_KEY, or DREADNODE_API_KEY with "
+    "DREADNODE_ORGANIZATION, or name a file with --config.file"
+)
+
+
+def _month_close(root: Section) -> MonthClose:
+    empty: dict[str, object] = {}
+    values = root.get("month_close", checks.mapping, empty)
+    section = Section(values, root.problems, "month_close")
+    section.refuse_unknown(MONTH_CLOSE_KEYS)
+    default = _DEFAULTS.month_close
+    return MonthClose(
+        settle=section.get("settle", PHASE, default.settle),
+        zero=section.get("zero", PHASE, default.zero),
+    )
+
+
+def _accounts(root: Section, around: Surroundings) -> tuple[Account, ...]:
+    none: list[object] = []
+    accounts = []
+    places: dict[str, str] = {}
+    for index, value in enumerate(root.require("accounts", _account_list, none)):
+        path = f"accounts[{index}]"
+        values = root.problems.attempt(path, checks.mapping, value, None)
+        if values is None:
+            continue
+        section = Section(values, root.problems, path)
+        account = read_account(section, around)
+        accounts.append(account)
+        if account.name and account.name in places:
+            message = f"{checks.show(account.name)} is also the name of {places[account.name]}"
+            root.problems.add(section.where("name"), f"{message}, allowed: unique names")
+        places.setdefault(account.name, path)
+    return tuple(accounts)
+
+
+def _account_list(value: object) -> list[object]:
+    allowed = "a list with at least one account"
+    if isinstance(value, list) and value:
+        return value
+    if value == []:
+        raise ValueError(f"the list is empty, allowed: {allowed}")
+    raise checks.refusal(value, "is not a list", allowed)
