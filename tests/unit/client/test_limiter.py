@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+from collections.abc import Callable, Coroutine, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox_exporter.client.limiter import PERIOD, Limiter
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        loop = self
+
+        class Selector(selectors.DefaultSelector):
+            def select(
+                self, timeout: float | None = None
+            ) -> list[tuple[selectors.SelectorKey, int]]:
+                if timeout is not None and timeout > 0:
+                    # Like a real selector, never early by a rounding error.
+                    loop.now = math.nextafter(loop.now + timeout, math.inf)
+                return super().select(0)
+
+        super().__init__(Selector())
+
+    def time(self) -> float:
+        return self.now
+
+
+def in_virtual_time(
+    per_minute: int, test: Callable[[Limiter, VirtualLoop], Coroutine[None, None, None]]
+) -> None:
+    """Runs a test in an event loop whose waits take no time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualLoop)
+        runner.run(test(Limiter(per_minute, clock=loop.time), loop))
+
+
+@given(
+    per_minute=st.integers(1, 4),
+    callers=st.lists(
+        st.tuples(
+            st.floats(0, 200, allow_subnormal=False),  # when it asks
+            st.none() | st.floats(0, 100, allow_subnormal=False),  # how long it waits at most
+            st.none() | st.floats(0, 100, allow_subnormal=False),  # when it is cancelled
+        ),
+        max_size=20,
+    ),
+)
+def test_no_minute_sees_more_calls_than_allowed(
+    per_minute: int, callers: Sequence[tuple[float, float | None, float | None]]
+) -> None:
+    """However calls come, wait, give up and are cancelled, no 60 seconds hold more than N."""
+    taken: list[float] = []
+
+    async def caller(
+        limiter: Limiter, loop: VirtualLoop, asks: float, patience: float | None
+    ) -> None:
+        await asyncio.sleep(asks)
+        deadline = math.inf if patience is None else loop.time() + patience
+        if await limiter.take(deadline):
+            assert loop.time() <= deadline + 1e-6
+            taken.append(loop.time())
+
+    async def all_callers(limiter: Limiter, loop: VirtualLoop) -> None:
+        tasks = []
+        for asks, patience, cancelled in callers:
+            task = asyncio.create_task(caller(limiter, loop, asks, patience))
+            if cancelled is not None:
+                loop.call_later(asks + cancelled, task.cancel)
+            tasks.append(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    in_virtual_time(per_minute, all_callers)
+    for first, after in zip(taken, taken[per_minute:], strict=False):
+        assert after - first >= PERIOD - 1e-6
+
+
+def test_tokens_are_free_until_taken_and_come_back_after_a_minute() -> None:
+    """`free` counts what can be taken now, and a token is back 60 s after it was taken."""
+
+    async def test(limiter: Limiter, loop: VirtualLoop) -> None:
+        assert limiter.free() == 2
+        await limiter.take()
+        await asyncio.sleep(20)
+        await limiter.take()
+        assert limiter.free() == 0
+        await asyncio.sleep(41)
+        assert limiter.free() == 1
+        await asyncio.sleep(20)
+        assert limiter.free() == 2
+
+    in_virtual_time(2, test)
+
+
+def test_callers_are_served_in_the_order_in_which_they_asked() -> None:
+    """A caller that waits comes before those that asked later."""
+    served: list[int] = []
+
+    async def test(limiter: Limiter, loop: VirtualLoop) -> None:
+        async def caller(number: int) -> None:
+            await limiter.take()
+            served.append(number)
+
+        await asyncio.gather(*(caller(number) for number in range(7)))
+        assert loop.time() == pytest.approx(180)
+
+    in_virtual_time(2, test)
+    assert served == list(range(7))
+
+
+def test_a_caller_is_refused_at_once_when_no_token_comes_back_in_time() -> None:
+    """Nobody waits for a deadline that is known to be missed, and a refusal takes no token."""
+
+    async def test(limiter: Limiter, loop: VirtualLoop) -> None:
+        assert await limiter.take()
+        assert not await limiter.take(59)
+        assert loop.time() == 0
+        assert await limiter.take(60.5)
+        assert loop.time() == pytest.approx(60)
+
+    in_virtual_time(1, test)
+
+
+def test_a_cancelled_caller_gives_its_token_to_the_next() -> None:
+    """Who stops waiting has taken nothing."""
+
+    async def test(limiter: Limiter, loop: VirtualLoop) -> None:
+        await limiter.take()
+        waiting = asyncio.create_task(limiter.take())
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert await limiter.take(61)
+
+    in_virtual_time(1, test)
