@@ -1,0 +1,171 @@
+"""The daemon: accounts polled on their tasks, what they publish rendered, reloads in one go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from sandbox_exporter.config.model import Config
+from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.exposition.publisher import Publisher
+from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.poll.account import AccountPoller, Timing
+from sandbox_exporter.poll.build import build_poller
+from sandbox_exporter.poll.keeper import Keeper, identity
+from sandbox_exporter.poll.ledger import Ledger
+from sandbox_exporter.poll.schedule import Schedule
+from sandbox_exporter.poll.state import StateFile
+from sandbox_exporter.snapshot import AccountSnapshot
+
+log = logging.getLogger("sandbox_exporter")
+
+
+class Daemon:
+    """Polls every account of a configuration and publishes what they say."""
+
+    def __init__(self, config: Config, load: Callable[[], Config]) -> None:
+        """`load` reads the configuration anew for a reload; it may raise `ConfigError`."""
+        self._load = load
+        self._config = config
+        self._metrics = SelfMetrics()
+        self._metrics.reloaded(time.time(), ok=True)
+        self.publisher = Publisher(self._metrics)
+        self._pollers: dict[str, AccountPoller] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._keeper: Keeper | None = None
+        self._reloading = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Starts polling; the first poll of each account begins at once.
+
+        Raises `ConfigError` for what only using a setting shows, such as a proxy variable, and
+        `OSError` for a state file that cannot be had.
+        """
+        if self._config.state_file:
+            file = StateFile(self._config.state_file)
+            self._keeper = Keeper(file, self._all_pollers)
+            self._background.append(asyncio.create_task(self._keeper.run()))
+        self._pollers = self._build(self._config)
+        self._background.append(asyncio.create_task(self.publisher.run()))
+        self._run(self._config)
+
+    async def stop(self) -> None:
+        """Ends all polls under way and closes their connections."""
+        await _cancel([*self._tasks.values(), *self._background])
+        if self._keeper is not None:
+            await self._keeper.close()
+        for poller in self._pollers.values():
+            await poller.client.aclose()
+
+    async def reload(self) -> None:
+        """Swaps the whole configuration, or raises `ConfigError` and keeps the old one.
+
+        Accounts that did not change go on as they are, with their secrets read anew; of those that
+        changed, the ones that still mean the same vendor account keep their counters.
+        """
+        async with self._reloading:
+            await self._swap()
+
+    async def _swap(self) -> None:
+        try:
+            config = await asyncio.to_thread(self._load)
+            if config.state_file != self._config.state_file:
+                raise ConfigError([Problem("state_file", "cannot change without a restart")])
+            kept = self._unchanged(config)
+            for poller in kept.values():
+                _refresh(poller)
+            built = self._build(config, kept)
+        except ConfigError:
+            self._metrics.reloaded(time.time(), ok=False)
+            raise
+        replaced = [poller for name, poller in self._pollers.items() if name not in kept]
+        await _cancel([self._tasks.pop(poller.account.name) for poller in replaced])
+        for poller in replaced:
+            await poller.client.aclose()
+            if poller.account.name not in built:
+                self._metrics.forget(poller.account)
+        self._config = config
+        self._pollers = {a.name: kept.get(a.name) or built[a.name] for a in config.accounts}
+        self._metrics.reloaded(time.time(), ok=True)
+        self._run(config)
+        log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
+
+    def _all_pollers(self) -> Iterable[AccountPoller]:
+        return self._pollers.values()
+
+    def _publish(self, account: AccountSnapshot) -> None:
+        self.publisher.publish(account)
+        if self._keeper is not None:
+            self._keeper.changed()
+
+    def _unchanged(self, config: Config) -> dict[str, AccountPoller]:
+        """Pollers that a new configuration would make just the same."""
+        if (config.month_close, config.stale_after) != (
+            self._config.month_close,
+            self._config.stale_after,
+        ):
+            return {}
+        return {
+            account.name: self._pollers[account.name]
+            for account in config.accounts
+            if account in self._config.accounts
+        }
+
+    def _build(
+        self, config: Config, kept: dict[str, AccountPoller] | None = None
+    ) -> dict[str, AccountPoller]:
+        """New pollers for all accounts but those in `kept`."""
+        built: dict[str, AccountPoller] = {}
+        for account in config.accounts:
+            if account.name in (kept or {}):
+                continue
+            before = self._pollers.get(account.name)
+            if before is not None and identity(before.account) == identity(account):
+                ledger = before.ledger
+            else:
+                ledger = Ledger(config.month_close)
+                if self._keeper is not None:
+                    self._keeper.restore(account, ledger)
+            try:
+                built[account.name] = build_poller(
+                    account,
+                    config,
+                    self._metrics.account(account),
+                    served=lambda: self.publisher.served,
+                    ledger=ledger,
+                )
+            except ValueError as error:
+                raise ConfigError([Problem(f"account {account.name}", str(error))]) from None
+        return built
+
+    def _run(self, config: Config) -> None:
+        """Starts the tasks of accounts that have none."""
+        self.publisher.restart(self._pollers[a.name].snapshot() for a in config.accounts)
+        for index, account in enumerate(config.accounts):
+            if account.name not in self._tasks:
+                schedule = Schedule(
+                    self._pollers[account.name],
+                    self._publish,
+                    Timing(config.month_close, config.stale_after),
+                    place=index / len(config.accounts),
+                )
+                self._tasks[account.name] = asyncio.create_task(schedule.run())
+
+
+def _refresh(poller: AccountPoller) -> None:
+    try:
+        poller.client.refresh_credentials()
+    except ValueError as error:
+        raise ConfigError([Problem(f"account {poller.account.name}", str(error))]) from None
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,1 @@
+"""The snapshot as Prometheus text and OpenMetrics, rendered when a poll publishes."""

@@ -1,0 +1,24 @@
+"""The bytes that scrapes are served, prepared in advance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One exposition format, plain and compressed."""
+
+    plain: bytes
+    gzip: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One publication in both formats. Swapped as a whole, never changed."""
+
+    text: Body
+    openmetrics: Body

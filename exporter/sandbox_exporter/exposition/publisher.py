@@ -1,0 +1,119 @@
+"""Publishing: each change of the snapshot is rendered once, and swapped in whole."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from sandbox_exporter.exposition.page import Body, Page
+from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.exposition.text import render
+from sandbox_exporter.snapshot import AccountSnapshot, Snapshot
+
+_REFRESH = 60.0
+"""Seconds after which the exporter's own metrics are rendered anew though no poll published."""
+_LEVEL = 1
+"""Compression level: the lines are so alike that higher ones cost much and save little."""
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class Publisher:
+    """Holds the newest snapshot and the page that scrapes are served.
+
+    Rendering runs on the event loop in short steps and gives way between them, so that a scrape
+    waits for one step at most. Polls that publish meanwhile are rendered together afterwards.
+    """
+
+    def __init__(self, metrics: SelfMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._accounts: dict[str, AccountSnapshot] = {}
+        self._changed = asyncio.Event()
+        self._served = float("-inf")
+        self._published = float("-inf")
+        self.page = _page(_Assembly(), metrics)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot, which the page follows within moments."""
+        return Snapshot(tuple(self._accounts.values()))
+
+    @property
+    def served(self) -> float:
+        """Monotonic time of the newest publication that a scrape was served."""
+        return self._served
+
+    def scraped(self) -> None:
+        """Notes that the page was served."""
+        self._served = self._published
+
+    def restart(self, accounts: Iterable[AccountSnapshot]) -> None:
+        """Takes the accounts of a new configuration in place of those before."""
+        self._accounts = {account.account: account for account in accounts}
+        self._changed.set()
+
+    def publish(self, account: AccountSnapshot) -> None:
+        """Takes an account's new state; of accounts that are no longer configured, nothing."""
+        if account.account in self._accounts:
+            self._accounts[account.account] = account
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Renders whenever something was published; runs until it is cancelled."""
+        while True:
+            with suppress(TimeoutError):  # nothing published: refresh the exporter's own metrics
+                async with asyncio.timeout(_REFRESH):
+                    await self._changed.wait()
+            await self.render()
+
+    async def render(self) -> None:
+        """Renders the snapshot as it is now and swaps the page."""
+        self._changed.clear()
+        began = self._clock()
+        assembly = _Assembly()
+        for chunk in render(self.snapshot):
+            assembly.add(chunk.text, chunk.openmetrics, chunk.samples)
+            await asyncio.sleep(0)
+        self._metrics.published_samples.set(assembly.samples)
+        self._metrics.publish_duration.set(self._clock() - began)
+        self.page = _page(assembly, self._metrics)
+        self._published = began
+
+
+class _Assembly:
+    """Both bodies while they are put together, compressed step by step."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._plain: tuple[list[bytes], list[bytes]] = ([], [])
+        self._gzip: tuple[list[bytes], list[bytes]] = ([], [])
+        self._compressors = tuple(zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP) for _ in range(2))
+
+    def add(self, text: str, openmetrics: str, samples: int) -> None:
+        self.samples += samples
+        self.add_bytes(text.encode(), openmetrics.encode())
+
+    def add_bytes(self, *parts: bytes) -> None:
+        for plain, packed, compressor, part in zip(
+            self._plain, self._gzip, self._compressors, parts, strict=True
+        ):
+            plain.append(part)
+            packed.append(compressor.compress(part))
+
+    def finish(self) -> tuple[Body, Body]:
+        text, openmetrics = (
+            Body(b"".join(plain), b"".join(packed) + compressor.flush())
+            for plain, packed, compressor in zip(
+                self._plain, self._gzip, self._compressors, strict=True
+            )
+        )
+        return text, openmetrics
+
+
+def _page(assembly: _Assembly, metrics: SelfMetrics) -> Page:
+    """The page of what was assembled, with the exporter's own metrics at its end."""
+    assembly.add_bytes(*metrics.render())
+    return Page(*assembly.finish())

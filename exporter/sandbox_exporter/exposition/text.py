@@ -1,0 +1,199 @@
+"""A snapshot as lines of the Prometheus text format 0.0.4 and of OpenMetrics 1.0.
+
+The two differ in their headers and in the `_created` lines that OpenMetrics wants beside each
+counter; a sample's own line is the same in both and made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sandbox_exporter.catalogue import (
+    ACCOUNT_METRICS,
+    BUDGET,
+    ENDPOINT_UP,
+    LAST_SUCCESS,
+    TEMPLATE_INFO,
+    TEMPLATE_METRICS,
+    TEMPLATES,
+    UP,
+    Metric,
+    Show,
+    Type,
+    UsageMetric,
+)
+from sandbox_exporter.model import KINDS, Kind
+from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, Usage
+
+CHUNK = 2000
+"""Samples that are rendered at one go, so that scrapes are served between two chunks."""
+
+_Line = tuple[str, float, float]
+"""Labels without braces, value, and when the counter began (0: not known)."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A few thousand lines in both formats."""
+
+    text: str
+    openmetrics: str
+    samples: int
+
+
+def render(snapshot: Snapshot) -> Iterator[Chunk]:
+    """Every family of the snapshot, a chunk at a time; families without samples are left out."""
+    labels = _Labels()
+    for usage_family in _families(ACCOUNT_METRICS):
+        yield from _family(usage_family[0].metric, _account_lines(usage_family, snapshot))
+    for entry in TEMPLATE_METRICS:
+        yield from _family(entry.metric, _template_lines(entry, snapshot, labels))
+    yield from _family(TEMPLATE_INFO, _info_lines(snapshot, labels))
+    for metric, lines in _health(snapshot):
+        yield from _family(metric, lines)
+
+
+def header(metric: Metric, *, openmetrics: bool) -> str:
+    """The HELP, TYPE and UNIT lines of a family."""
+    name = metric.family if openmetrics else metric.name
+    unit = f"# UNIT {name} {metric.unit}\n" if openmetrics and metric.unit else ""
+    text = f"# HELP {name} {_escape_help(metric.help)}\n# TYPE {name} {metric.type}\n"
+    return text + unit
+
+
+def label_text(names: Iterable[str], values: Iterable[str]) -> str:
+    """Labels as they stand between braces; values may hold anything."""
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
+
+
+def _families(entries: Iterable[UsageMetric]) -> list[list[UsageMetric]]:
+    """Metrics that share a family (with other fixed labels) stand together."""
+    families: dict[Metric, list[UsageMetric]] = {}
+    for entry in entries:
+        families.setdefault(entry.metric, []).append(entry)
+    return list(families.values())
+
+
+def _family(metric: Metric, lines: Iterator[_Line]) -> Iterator[Chunk]:
+    first = True
+    while chunk := _chunk(metric, lines):
+        if first:
+            chunk.text = header(metric, openmetrics=False) + chunk.text
+            chunk.openmetrics = header(metric, openmetrics=True) + chunk.openmetrics
+            first = False
+        yield chunk
+
+
+def _chunk(metric: Metric, lines: Iterator[_Line]) -> Chunk | None:
+    """The next lines of a family; None when there are no more."""
+    name = metric.name
+    text: list[str] = []
+    openmetrics: list[str] = []
+    for labels, value, created in lines:
+        line = f"{name}{{{labels}}} {value!r}\n"
+        text.append(line)
+        if created:
+            openmetrics.append(line)
+            openmetrics.append(f"{metric.family}_created{{{labels}}} {created!r}\n")
+        if len(text) >= CHUNK:
+            break
+    if not text:
+        return None
+    plain = "".join(text)
+    return Chunk(plain, "".join(openmetrics) if openmetrics else plain, len(text))
+
+
+@dataclass(slots=True)
+class _Labels:
+    """The label text of each account and template, made once for all its families."""
+
+    accounts: dict[str, str] = field(default_factory=dict)
+    templates: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def template(self, account: AccountSnapshot, template_id: str) -> str:
+        key = (account.account, template_id)
+        text = self.templates.get(key)
+        if text is None:
+            names = ("provider", "account", "template_id")
+            text = label_text(names, (account.provider, account.account, template_id))
+            self.templates[key] = text
+        return text
+
+
+def _account_lines(entries: list[UsageMetric], snapshot: Snapshot) -> Iterator[_Line]:
+    for account in snapshot.accounts:
+        for entry in entries:
+            names = ("provider", "account", *(name for name, _ in entry.fixed))
+            fixed = (value for _, value in entry.fixed)
+            value = _value(entry, account.usage)
+            if value is not None:
+                labels = label_text(names, (account.provider, account.account, *fixed))
+                yield labels, value, _created(entry, account)
+
+
+def _template_lines(entry: UsageMetric, snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
+    for account in snapshot.accounts:
+        created = _created(entry, account)
+        for template in account.templates:
+            value = _value(entry, template.usage)
+            if value is not None:
+                yield labels.template(account, template.template.id), value, created
+
+
+def _value(entry: UsageMetric, usage: Usage) -> float | None:
+    shown = usage.counters if entry.show is Show.COUNTER else usage.readings
+    return shown.get(entry.field)
+
+
+def _created(entry: UsageMetric, account: AccountSnapshot) -> float:
+    """A month's counter began with the month; when a lifetime total did is not known."""
+    is_month = entry.metric.type is Type.COUNTER and KINDS[entry.field] is Kind.MONTH_TOTAL
+    return float(account.created) if is_month else 0.0
+
+
+def _info_lines(snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
+    for account in snapshot.accounts:
+        for entry in account.templates:
+            template = entry.template
+            more = label_text(
+                ("name", "type", "version"), (template.name, template.type, template.version)
+            )
+            yield f"{labels.template(account, template.id)},{more}", 1.0, 0.0
+
+
+def _health(snapshot: Snapshot) -> Iterator[tuple[Metric, Iterator[_Line]]]:
+    def lines(metric: Metric, rows: Iterable[tuple[tuple[str, ...], float]]) -> Iterator[_Line]:
+        return ((label_text(metric.labels, values), value, 0.0) for values, value in rows)
+
+    accounts = [((a.provider, a.account), a) for a in snapshot.accounts]
+    endpoints = [((*key, e.name), e) for key, a in accounts for e in a.endpoints]
+    yield (
+        BUDGET,
+        lines(BUDGET, ((k, a.budget_usd) for k, a in accounts if a.budget_usd is not None)),
+    )
+    yield UP, lines(UP, ((key, float(a.up)) for key, a in accounts if a.tried))
+    yield ENDPOINT_UP, lines(ENDPOINT_UP, ((key, float(e.up)) for key, e in endpoints))
+    yield (
+        LAST_SUCCESS,
+        lines(
+            LAST_SUCCESS,
+            ((key, e.last_success) for key, e in endpoints if e.last_success is not None),
+        ),
+    )
+    counts = (
+        ((*key, state), float(count))
+        for key, a in accounts
+        for state, count in (("known", a.templates_known), ("dropped", a.templates_dropped))
+    )
+    yield TEMPLATES, lines(TEMPLATES, counts)
+
+
+def _escape(value: str) -> str:
+    if value.isalnum():
+        return value
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _escape_help(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")

@@ -1,0 +1,1 @@
+"""Polling: what to ask when, and the ledger that turns answers into counters."""

@@ -1,0 +1,268 @@
+"""One account: what a poll asks, what it makes of the answers, and what is published of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from sandbox_exporter.billing import MonthClose, Window
+from sandbox_exporter.client import Client, Limiter
+from sandbox_exporter.config.model import DISCOVER, Account
+from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.model import Field, Readings, Template
+from sandbox_exporter.poll.health import Health
+from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.poll.observer import PollObserver
+from sandbox_exporter.poll.sweep import Sweep
+from sandbox_exporter.poll.templates import TemplateBook
+from sandbox_exporter.providers import Endpoint, Provider, TemplateSource
+from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
+
+LONGEST_POLL = 60.0
+"""Seconds after which a poll ends at the latest, whatever its interval."""
+_SWEEP_SHARE = 0.8
+"""Share of a poll's time after which no further template is asked."""
+_LISTING_SHARE = 0.1
+"""Share of the request limit that listing templates may use."""
+
+log = logging.getLogger("sandbox_exporter.poll")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clocks, and what depends on them."""
+
+    close: MonthClose = field(default_factory=MonthClose)
+    stale_after: float = 300.0
+    """Seconds without a success after which a failing endpoint's numbers disappear."""
+    wall: Callable[[], float] = time.time
+    """Unix seconds; may be set back or forward at any time."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds, for ages and intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The way to an account's vendor."""
+
+    provider: Provider
+    client: Client
+    limiter: Limiter
+
+
+class AccountPoller:
+    """Polls one account and keeps what it said. Never runs two polls at once.
+
+    `served` tells the monotonic time of the newest publication that a scrape was served.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        upstream: Upstream,
+        ledger: Ledger,
+        timing: Timing,
+        observer: PollObserver,
+        served: Callable[[], float],
+    ) -> None:
+        self.account = account
+        self.client = upstream.client
+        self.provider = upstream.provider
+        self.ledger = ledger
+        self._limiter = upstream.limiter
+        self._close = timing.close
+        self._stale_after = timing.stale_after
+        self._observer = observer
+        self._served = served
+        self._wall = timing.wall
+        self._clock = timing.clock
+        self._health = {
+            endpoint.name: Health(endpoint.name, every=endpoint.every, optional=endpoint.optional)
+            for endpoint in self.provider.endpoints
+        }
+        self._tried = False
+        self._window: Window | None = None
+        self._book = TemplateBook(account.max_templates)
+        self._sweep: Sweep | None = None
+        if self.provider.templates is not None:
+            self._prepare_templates(self.provider.templates)
+
+    def _prepare_templates(self, source: TemplateSource) -> None:
+        discovered = self.account.templates == DISCOVER
+        if discovered:
+            self._health["templates"] = Health("templates", optional=True)
+        else:
+            self._book.update([Template(name) for name in self.account.templates], self._clock())
+            self.ledger.meet(self.account.templates)
+        self._health["template_summary"] = Health("template_summary")
+        self._sweep = Sweep(
+            source, self._book, self.ledger, discovered=discovered, clock=self._clock
+        )
+
+    @property
+    def window(self) -> Window | None:
+        """What the last poll asked for; None before the first."""
+        return self._window
+
+    async def poll(self) -> None:
+        """Asks everything that is due, for one and the same window."""
+        started = self._clock()
+        seconds = min(self.account.poll_interval, LONGEST_POLL)
+        self.client.begin(asyncio.get_running_loop().time() + seconds)
+        window = self._close.window(self._wall())
+        if self._window is not None and self._window.month != window.month:
+            self.ledger.prune({e.template.id for e in self._book}, self._window.month)
+        self._window = window
+        self.ledger.release(started, self._served())
+        async with asyncio.TaskGroup() as asking:
+            totals = asking.create_task(self._ask(self.provider.endpoints[0], window))
+            for endpoint in self.provider.endpoints[1:]:
+                asking.create_task(self._ask(endpoint, window))
+            asking.create_task(self._list(window))
+        if self._sweep is not None:
+            soft_deadline = started + seconds * _SWEEP_SHARE
+            await self._ask_templates(self._sweep, totals.result(), window, soft_deadline)
+        self._tried = True
+        self._observer.polled(self._clock() - started)
+
+    def fail(self, message: str) -> None:
+        """Notes that a poll ended by a fault of the exporter's own."""
+        first = self.provider.endpoints[0].name
+        self._health[first].failed(UpstreamError(Reason.SCHEMA, message), self._clock())
+        self._tried = True
+
+    async def _ask(self, endpoint: Endpoint, window: Window) -> Readings | None:
+        """One endpoint's answer, recorded; None when it is not due or failed."""
+        health = self._health[endpoint.name]
+        if not health.due(self._clock(), window.month):
+            return None
+        try:
+            readings = await endpoint.fetch(window)
+        except UpstreamError as error:
+            self._failed(health, error)
+            return None
+        scope = ACCOUNT_SCOPE + endpoint.name
+        self._observer.corrected(self.ledger.record(scope, window, readings, self._clock()))
+        health.succeeded(self._clock(), self._wall(), window.month)
+        return readings
+
+    async def _list(self, window: Window) -> None:
+        """The vendor's templates, as often as a tenth of the request limit allows."""
+        health = self._health.get("templates")
+        source = self.provider.templates
+        if health is None or source is None or not health.due(self._clock(), window.month):
+            return
+        try:
+            listing = await source.list()
+        except UpstreamError as error:
+            self._failed(health, error)
+            return
+        clock = self._clock()
+        if not health.tried:
+            self.ledger.meet(template.id for template in listing)
+        self._book.update(listing, clock)
+        calls = 1 + len(listing) // source.page_size
+        health.every = 60 * calls / (self.account.max_requests_per_minute * _LISTING_SHARE)
+        health.succeeded(clock, self._wall(), window.month)
+
+    async def _ask_templates(
+        self, sweep: Sweep, totals: Readings | None, window: Window, soft_deadline: float
+    ) -> None:
+        health = self._health["template_summary"]
+        if totals is None:
+            reason = "not asked, for the account's own totals are missing"
+            health.failed(UpstreamError(Reason.CONNECT, reason), self._clock())
+            return
+        reserve = self._calls_per_minute_besides_templates()
+        interval = self.account.poll_interval
+        per_poll = max(1, int((self.account.max_requests_per_minute - reserve) * interval / 60))
+        compulsory = self._book.compulsory(window, self._clock(), interval, per_poll)
+        result = await sweep.run(
+            totals,
+            window,
+            compulsory,
+            lambda: self._limiter.free() > reserve and self._clock() < soft_deadline,
+        )
+        self._observer.corrected(result.corrections)
+        self._observer.skipped(result.skipped)
+        if result.errors:
+            self._failed(health, result.errors[0], count=len(result.errors))
+        else:
+            health.succeeded(self._clock(), self._wall(), window.month)
+
+    def _calls_per_minute_besides_templates(self) -> int:
+        """What a sweep must leave for the account's own endpoints, half of the limit at most."""
+        calls = len(self.provider.endpoints) + 1
+        limit = self.account.max_requests_per_minute
+        return min(int(calls * max(1.0, 60 / self.account.poll_interval)), limit // 2)
+
+    def _failed(self, health: Health, error: UpstreamError, count: int = 1) -> None:
+        if isinstance(error, AnswerError):
+            # The client counts its own failures; that an answer is not the promised one shows here.
+            self._observer.error(health.name, error.reason)
+        if not health.failed(error, self._clock()):
+            log.info(
+                "endpoint not supported by the deployment, tried again in an hour",
+                extra={"account": self.account.name, "endpoint": health.name},
+            )
+            return
+        log.warning(
+            "poll failed",
+            extra={
+                "account": self.account.name,
+                "provider": self.provider.name,
+                "endpoint": health.name,
+                "reason": str(error.reason),
+                "status": error.status,
+                "request_id": error.request_id,
+                "failures": count,
+                "error": error.message,
+            },
+        )
+
+    def moment(self) -> Hashable:
+        """What of the published state changes by the clock alone: phase, month, stale endpoints."""
+        now, clock = self._wall(), self._clock()
+        fresh = tuple(health.fresh(clock, self._stale_after) for health in self._health.values())
+        return self._close.phase(now), self.ledger.shown_month(now), fresh
+
+    def snapshot(self) -> AccountSnapshot:
+        """What is published of the account at this moment."""
+        now = self._wall()
+        return AccountSnapshot(
+            provider=self.provider.name,
+            account=self.account.name,
+            tried=self._tried,
+            endpoints=tuple(h.published() for h in self._health.values() if h.tried),
+            created=self.ledger.shown_month(now).start,
+            usage=self._account_usage(now),
+            templates=self._template_usages(now),
+            templates_known=len(self._book),
+            templates_dropped=self._book.dropped,
+            budget_usd=self.account.budget_usd,
+        )
+
+    def _account_usage(self, now: float) -> Usage:
+        counters: dict[Field, float] = {}
+        readings: dict[Field, float] = {}
+        for endpoint in self.provider.endpoints:
+            if self._fresh(endpoint.name):
+                usage = self.ledger.show(ACCOUNT_SCOPE + endpoint.name, now)
+                counters.update(usage.counters)
+                readings.update(usage.readings)
+        return Usage(counters, readings)
+
+    def _template_usages(self, now: float) -> tuple[TemplateUsage, ...]:
+        first = self.provider.endpoints[0].name
+        if self._sweep is None or not self._fresh(first) or not self._fresh("template_summary"):
+            return ()
+        return tuple(
+            TemplateUsage(entry.template, self.ledger.show(entry.template.id, now))
+            for entry in self._book
+        )
+
+    def _fresh(self, endpoint: str) -> bool:
+        return self._health[endpoint].fresh(self._clock(), self._stale_after)

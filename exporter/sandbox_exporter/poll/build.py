@@ -1,0 +1,35 @@
+"""An account poller put together from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox_exporter.client import Limiter
+from sandbox_exporter.config.model import Account, Config
+from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.ledger import Ledger
+from sandbox_exporter.poll.observer import PollObserver
+from sandbox_exporter.providers import build, build_client
+
+
+def build_poller(
+    account: Account,
+    config: Config,
+    observer: PollObserver,
+    *,
+    served: Callable[[], float],
+    ledger: Ledger | None = None,
+) -> AccountPoller:
+    """A poller for one account; `ledger` continues the counters of one that it replaces."""
+    ledger = ledger or Ledger(config.month_close)
+    ledger.close = config.month_close
+    limiter = Limiter(account.max_requests_per_minute)
+    client = build_client(account, limiter, observer)
+    return AccountPoller(
+        account,
+        Upstream(build(account, client), client, limiter),
+        ledger,
+        Timing(config.month_close, config.stale_after),
+        observer,
+        served,
+    )

@@ -1,0 +1,134 @@
+"""Whether the templates that were asked explain what the account's totals did.
+
+The account's answer `A` and the last answers of its templates `T` differ by a residual
+`R = A - sum(T)`: usage of templates that are not listed, and rounding. While `R` stays what it was
+when every template was last accounted for, no template that was not asked can have changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from sandbox_exporter.billing import Month
+from sandbox_exporter.model import BILLING_UNITS, KINDS, Field, Kind, Readings
+
+EXPLAINED_FIELDS = (
+    Field.VCPU_SECONDS,
+    Field.MEMORY_BYTE_SECONDS,
+    Field.DATA_TRANSFER_BYTES,
+    Field.COST_USD,
+    Field.RUNNING_SANDBOXES,
+    Field.PAUSED_STORAGE_BYTES,
+)
+"""What accounts and templates both report: all of it must be explained."""
+
+_MONTH_TOTALS = tuple(f for f in EXPLAINED_FIELDS if KINDS[f] is Kind.MONTH_TOTAL)
+_ROUNDED_TO = 4
+"""Decimals, in billing units, to which the vendor is known to round some of its values."""
+_MOST_DECIMALS = 7
+_NOISE = 1e-9
+
+
+class Residual:
+    """The residual of one account, followed from poll to poll."""
+
+    def __init__(self) -> None:
+        self._account: Readings = {}
+        self._templates: dict[Field, float] = {}
+        self._settled: dict[Field, float] = {}
+        """The residual when every template was last accounted for."""
+        self._before: Mapping[Field, float] = {}
+        """The residual at the end of the last poll."""
+        self._decimals: dict[Field, int] = {}
+        self._month: Month | None = None
+        self._asked = 0
+        self.suspect_poll = 0
+        """The poll in which the residual last changed: whom it asked, or a later one, is clear."""
+
+    def begin(
+        self, account: Readings, month: Month, sums: Callable[[], Mapping[Field, float]]
+    ) -> None:
+        """Starts a poll with the account's answer.
+
+        `sums` adds up what is known of all templates in `month`; it is asked when the month is
+        another than in the last poll, and followed by `take` from then on.
+        """
+        if self._month != month:
+            self._templates = dict(sums())
+            if self._month is not None:
+                # A month starts with no usage, so nothing of it is unexplained.
+                self._settled.update(dict.fromkeys(_MONTH_TOTALS, 0.0))
+        self._month = month
+        self._account = account
+        self._asked = 0
+        for field in EXPLAINED_FIELDS:
+            self._learn_rounding(field, account.get(field))
+
+    def take(self, before: Readings, after: Readings) -> None:
+        """Counts a template's new answer in place of its old one."""
+        self._asked += 1
+        for field in EXPLAINED_FIELDS:
+            change = after.get(field, 0.0) - before.get(field, 0.0)
+            self._templates[field] = self._templates.get(field, 0.0) + change
+            self._learn_rounding(field, after.get(field))
+
+    @property
+    def explained(self) -> bool:
+        """Whether every template that was not asked must be as it was."""
+        return self._same(self._settled)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the residual is another than at the end of the last poll."""
+        return not self._same(self._before)
+
+    def end(self, poll: int, oldest_answer: int) -> None:
+        """Ends a poll; `oldest_answer` is the poll of the oldest answer among all templates.
+
+        What no template explains, though each was asked since it showed, belongs to none of them.
+        """
+        residual = self._residual()
+        if not self.explained:
+            if self.changed:
+                self.suspect_poll = poll
+            if oldest_answer >= self.suspect_poll:
+                self._settled = dict(residual)
+        self._before = residual
+
+    def _residual(self) -> dict[Field, float]:
+        return {
+            field: self._account[field] - self._templates.get(field, 0.0)
+            for field in EXPLAINED_FIELDS
+            if field in self._account
+        }
+
+    def _same(self, reference: Mapping[Field, float]) -> bool:
+        return all(
+            field in reference and abs(value - reference[field]) <= self._tolerance(field)
+            for field, value in self._residual().items()
+        )
+
+    def _tolerance(self, field: Field) -> float:
+        """What rounding can do to a residual: float noise where values are not rounded.
+
+        Each value rounded to a step is off by up to half of it; of the many that add up, most
+        cancel out, so the bound grows with their square root.
+        """
+        noise = _NOISE * abs(self._account.get(field, 0.0))
+        decimals = self._decimals.get(field, _ROUNDED_TO)
+        if decimals >= _MOST_DECIMALS or field is Field.RUNNING_SANDBOXES:
+            return noise
+        step = BILLING_UNITS.get(field, 1.0) / 10.0**decimals
+        return noise + 2 * step * math.sqrt(1 + self._asked)
+
+    def _learn_rounding(self, field: Field, value: float | None) -> None:
+        if value is None:
+            return
+        amount = value / BILLING_UNITS.get(field, 1.0)
+        decimals = self._decimals.get(field, _ROUNDED_TO)
+        while decimals < _MOST_DECIMALS and not math.isclose(
+            amount, round(amount, decimals), rel_tol=1e-12, abs_tol=1e-13
+        ):
+            decimals += 1
+        self._decimals[field] = decimals

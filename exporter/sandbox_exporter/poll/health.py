@@ -1,0 +1,75 @@
+"""How each endpoint of an account fares: up, failing, stale, or not there at all."""
+
+from __future__ import annotations
+
+from sandbox_exporter.billing import Month
+from sandbox_exporter.errors import UpstreamError
+from sandbox_exporter.snapshot import EndpointHealth
+
+RETRY_UNSUPPORTED = 3600.0
+"""Seconds after which an endpoint that the deployment lacked is tried again."""
+_LACKING = frozenset({404, 405, 501})
+
+
+class Health:
+    """The state of one endpoint. Ages are monotonic seconds, times that are shown Unix seconds."""
+
+    def __init__(self, name: str, *, every: float = 0.0, optional: bool = False) -> None:
+        self.name = name
+        self.every = every
+        self._optional = optional
+        self._succeeded_at: float | None = None
+        self._succeeded_wall: float | None = None
+        self._month: Month | None = None
+        self._error = ""
+        self._unsupported_until: float | None = None
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the deployment lacks the endpoint."""
+        return self._unsupported_until is not None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last call failed."""
+        return bool(self._error)
+
+    def due(self, clock: float, month: Month) -> bool:
+        """Whether a poll should ask: the answer is old, of another month, failed or missing."""
+        if self._unsupported_until is not None:
+            return clock >= self._unsupported_until
+        if self.failing or self._succeeded_at is None or month != self._month:
+            return True
+        return clock - self._succeeded_at >= self.every
+
+    def succeeded(self, clock: float, wall: float, month: Month) -> None:
+        """Notes an answer for a month."""
+        self._succeeded_at, self._succeeded_wall, self._month = clock, wall, month
+        self._error = ""
+        self._unsupported_until = None
+
+    def failed(self, error: UpstreamError, clock: float) -> bool:
+        """Notes a failure; False when it only says that the deployment lacks the endpoint."""
+        lacking = self._optional and self._succeeded_at is None and error.status in _LACKING
+        if lacking:
+            self._unsupported_until = clock + RETRY_UNSUPPORTED
+            self._error = ""
+        else:
+            self._unsupported_until = None
+            self._error = f"{error.reason}: {error.message}"
+        return not lacking
+
+    def fresh(self, clock: float, stale_after: float) -> bool:
+        """Whether the last answer may be shown: it is the newest try, or young enough."""
+        if self._succeeded_at is None:
+            return False
+        return not self.failing or clock - self._succeeded_at <= stale_after
+
+    def published(self) -> EndpointHealth:
+        """The state as it is published."""
+        return EndpointHealth(self.name, not self.failing, self._succeeded_wall, self._error)
+
+    @property
+    def tried(self) -> bool:
+        """Whether there is anything to publish."""
+        return not self.unsupported and (self.failing or self._succeeded_at is not None)

@@ -1,0 +1,150 @@
+"""One poll's round over the templates: ask as few as explain the account, as many as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sandbox_exporter.billing import Window
+from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.model import Field, Readings
+from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual
+from sandbox_exporter.poll.ledger import Ledger
+from sandbox_exporter.poll.templates import Entry, TemplateBook
+from sandbox_exporter.providers.base import TemplateSource
+
+CONCURRENCY = 16
+"""Template calls under way at once."""
+_HOPELESS = frozenset({Reason.AUTH, Reason.FORBIDDEN, Reason.RATE_LIMITED, Reason.QUOTA})
+"""Failures after which the other templates would fail alike."""
+_OUTAGE = frozenset({Reason.SERVER, Reason.TIMEOUT, Reason.CONNECT})
+_MOST_FAILURES = 3
+"""Failures in a row that look like an outage, after which a sweep ends."""
+
+
+@dataclass(slots=True)
+class SweepResult:
+    """What a sweep did."""
+
+    skipped: int = 0
+    """Templates that were not asked, and proven unchanged."""
+    corrections: int = 0
+    errors: list[UpstreamError] = field(default_factory=list)
+
+
+class Sweep:
+    """A round over one account's templates, repeated poll by poll."""
+
+    def __init__(
+        self,
+        source: TemplateSource,
+        book: TemplateBook,
+        ledger: Ledger,
+        *,
+        discovered: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._book = book
+        self._ledger = ledger
+        self._discovered = discovered
+        self._clock = clock
+        self._residual = Residual()
+        self._poll = 0
+        self._failures = 0
+
+    async def run(
+        self,
+        account: Readings,
+        window: Window,
+        compulsory: list[Entry],
+        may_ask: Callable[[], bool],
+    ) -> SweepResult:
+        """Asks `compulsory` templates, then others, likeliest first, until all is explained.
+
+        `account` is the account's own answer for the same window. `may_ask` ends the sweep when
+        it says no: the request limit or the poll's time is used up. The rest follows with the
+        next poll.
+        """
+        self._poll += 1
+        self._failures = 0
+        result = SweepResult()
+        self._residual.begin(account, window.month, lambda: self._sums(window))
+        await self._ask_all(compulsory, window, result, lambda: False, may_ask)
+        if not self._residual.explained:
+            await self._ask_all(
+                self._suspects(), window, result, lambda: self._residual.explained, may_ask
+            )
+        if self._residual.explained:
+            result.skipped = sum(entry.asked_poll != self._poll for entry in self._book)
+        oldest = min((entry.asked_poll for entry in self._book), default=self._poll)
+        self._residual.end(self._poll, oldest)
+        return result
+
+    def _suspects(self) -> list[Entry]:
+        """Those that may hold what is unexplained.
+
+        New change may be anyone's; of change that showed earlier, those asked since are clear.
+        """
+        asked_since = self._poll if self._residual.changed else self._residual.suspect_poll
+        return self._book.by_likelihood(e for e in self._book if e.asked_poll < asked_since)
+
+    async def _ask_all(
+        self,
+        entries: Iterable[Entry],
+        window: Window,
+        result: SweepResult,
+        enough: Callable[[], bool],
+        may_ask: Callable[[], bool],
+    ) -> None:
+        queue = deque(entries)
+
+        async def worker() -> None:
+            while queue and not self._hopeless(result) and not enough() and may_ask():
+                await self._ask(queue.popleft(), window, result)
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(CONCURRENCY, len(queue))):
+                workers.create_task(worker())
+
+    async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> None:
+        template_id = entry.template.id
+        try:
+            after = await self._source.usage(template_id, window)
+        except UpstreamError as error:
+            if error.reason is Reason.NOT_FOUND and self._discovered:
+                self._gone(template_id, window)
+                return
+            self._failures += error.reason in _OUTAGE
+            result.errors.append(error)
+            return
+        self._failures = 0
+        before = self._ledger.latest(template_id, window.month)
+        clock = self._clock()
+        result.corrections += self._ledger.record(template_id, window, after, clock)
+        self._residual.take(before, after)
+        grew = any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
+        active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (grew and bool(before))
+        self._book.answered(entry, poll=self._poll, window=window, active=active, clock=clock)
+
+    def _gone(self, template_id: str, window: Window) -> None:
+        """A template was deleted since it was listed: its usage stays, its levels are no more."""
+        before = self._ledger.latest(template_id, window.month)
+        self._ledger.clear_levels(template_id)
+        self._residual.take(before, self._ledger.latest(template_id, window.month))
+        self._book.gone(template_id)
+
+    def _hopeless(self, result: SweepResult) -> bool:
+        return self._failures >= _MOST_FAILURES or (
+            bool(result.errors) and result.errors[-1].reason in _HOPELESS
+        )
+
+    def _sums(self, window: Window) -> dict[Field, float]:
+        sums = dict.fromkeys(EXPLAINED_FIELDS, 0.0)
+        for template_id in self._ledger.templates():
+            for field_, value in self._ledger.latest(template_id, window.month).items():
+                if field_ in sums:
+                    sums[field_] += value
+        return sums

@@ -1,0 +1,46 @@
+"""Vendors behind one small protocol; `build` makes the one that an account names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from sandbox_exporter.client import Client, Limiter, Observer
+from sandbox_exporter.config.model import NONE, Account
+from sandbox_exporter.providers import dreadnode, seacloud
+from sandbox_exporter.providers.base import Endpoint, Provider, TemplateSource
+from sandbox_exporter.secret import Secret
+
+__all__ = ["Endpoint", "Provider", "TemplateSource", "build", "build_client"]
+
+
+def build_client(account: Account, limiter: Limiter, observer: Observer) -> Client:
+    """An HTTP client that authenticates as the account's vendor wants it."""
+    if account.provider == "seacloud":
+        explain = seacloud.explain
+        headers: Callable[[Secret], Mapping[str, str]] = lambda secret: seacloud.headers(  # noqa: E731
+            secret, account.project_id
+        )
+    else:
+        explain, headers = dreadnode.explain, dreadnode.headers
+    return Client(
+        account=account.name,
+        base_url=account.base_url,
+        credentials=account.api_key.read,
+        headers=headers,
+        explain=explain,
+        limiter=limiter,
+        observer=observer,
+        ca_file=account.ca_file,
+    )
+
+
+def build(account: Account, client: Client) -> Provider:
+    """The provider of an account."""
+    match account.provider:
+        case "seacloud":
+            return seacloud.SeaCloud(client, with_templates=account.templates != NONE)
+        case "dreadnode":
+            return dreadnode.Dreadnode(client, account.organization)
+        case other:
+            assert_never(other)

@@ -1,0 +1,92 @@
+"""Reading vendors' JSON with distrust: every number is checked, every failure names its field."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from sandbox_exporter.errors import AnswerError
+from sandbox_exporter.model import Field, Readings
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+_LARGEST = 1e15
+"""No total comes near this in any vendor's unit; a counter would hold the mistake for a month."""
+_LONGEST_TEXT = 256
+
+
+def unexpected(path: str, expected: str, value: object) -> AnswerError:
+    """An error that names the field, what was expected there, and the type (not the text) found."""
+    found = repr(value) if isinstance(value, int | float) else _type_name(value)
+    return AnswerError(f"{path}: expected {expected}, got {found}")
+
+
+def mapping(value: object, path: str) -> Mapping[str, object]:
+    """`value` as a JSON object."""
+    if not isinstance(value, dict):
+        raise unexpected(path, "an object", value)
+    return cast(Mapping[str, object], value)
+
+
+def amount(parent: Mapping[str, object], key: str, path: str = "") -> float | None:
+    """The finite number >= 0 at `key`; None where it is missing or null.
+
+    Numeric strings count as numbers. Anything else is a `schema` error.
+    """
+    value = parent.get(key)
+    if value is None:
+        return None
+    where = f"{path}.{key}" if path else key
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        number = float(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) if abs(value) <= _LARGEST else math.inf
+    else:
+        raise unexpected(where, "a number", value)
+    if not 0 <= number <= _LARGEST:
+        raise unexpected(where, f"a number from 0 to {_LARGEST:.0e}", number)
+    return number + 0.0  # turns -0.0 into 0.0
+
+
+def quantities(
+    answer: Mapping[str, object],
+    fields: Mapping[str, Field],
+    units: Mapping[Field, float] | None = None,
+) -> Readings:
+    """The quantities of an answer in base units: the number at each key times its field's unit.
+
+    Missing and null values are left out; an answer with none of the keys is a `schema` error, for
+    it is not the answer that was asked for.
+    """
+    if not any(key in answer for key in fields):
+        raise AnswerError(f"answer: expected one of {', '.join(fields)}")
+    values = ((field, amount(answer, key)) for key, field in fields.items())
+    return {f: v * (units or {}).get(f, 1) for f, v in values if v is not None}
+
+
+def text(parent: Mapping[str, object], key: str, path: str = "") -> str:
+    """The text at `key`, cut to a label's sane length; empty where it is missing or null."""
+    value = parent.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)[:_LONGEST_TEXT]
+    if not isinstance(value, str):
+        raise unexpected(f"{path}.{key}" if path else key, "text", value)
+    return value[:_LONGEST_TEXT]
+
+
+def identifier(parent: Mapping[str, object], key: str, path: str) -> str:
+    """The non-empty identifier at `key`; never shortened, so that two never become one."""
+    value = parent.get(key)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
+        raise unexpected(f"{path}.{key}", f"text of 1 to {_LONGEST_TEXT} characters", value)
+    if not value.isprintable():
+        raise unexpected(f"{path}.{key}", "printable text", value)
+    return value
+
+
+def _type_name(value: object) -> str:
+    names = {str: "text", bool: "a boolean", list: "an array", dict: "an object"}
+    return names.get(type(value), "nothing" if value is None else type(value).__name__)
