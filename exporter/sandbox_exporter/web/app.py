@@ -1,0 +1,80 @@
+"""The routes of the server, as one ASGI application."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.web.landing import STYLE_HASH, landing_page, not_found_page
+from sandbox_exporter.web.metrics import metrics_app
+from sandbox_exporter.web.site import Site
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The pages show text from upstream: were an escape ever forgotten, nothing in it could run."""
+
+
+def build_app(site: Site) -> ASGIApp:
+    """Every route over a site: `/metrics`, `/`, `/-/healthy`, `/-/ready` and `/-/reload`."""
+    metrics = metrics_app(site)
+    pages = _pages(site)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Scrapes go first, past the framework: its layers cost several times what the answer does.
+        await (metrics if scope["path"] == "/metrics" else pages)(scope, receive, send)
+
+    return app
+
+
+def _pages(site: Site) -> Starlette:
+    async def landing(_request: Request) -> Response:
+        return HTMLResponse(landing_page(site), headers=_PAGE_HEADERS)
+
+    async def healthy(_request: Request) -> Response:
+        return PlainTextResponse("Healthy.\n")
+
+    async def ready(_request: Request) -> Response:
+        waiting = [item.account for item in site.snapshot().accounts if not item.tried]
+        if waiting:
+            return PlainTextResponse(f"Not ready: not tried yet: {', '.join(waiting)}\n", 503)
+        return PlainTextResponse("Ready.\n")
+
+    async def reload(_request: Request) -> Response:
+        return await _reload(site)
+
+    async def not_found(_request: Request, _error: Exception) -> Response:
+        return HTMLResponse(not_found_page(), 404, _PAGE_HEADERS)
+
+    app = Starlette(
+        routes=[
+            Route("/", landing),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
+            Route("/-/reload", reload, methods=["POST", "PUT"]),
+        ],
+        exception_handlers={404: not_found},
+    )
+    # Its redirects take the target's host from the request, which anybody can set.
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _reload(site: Site) -> Response:
+    if site.reload is None:
+        return PlainTextResponse("Reloads are off; --web.enable-lifecycle allows them.\n", 403)
+    try:
+        await site.reload()
+    except ConfigError as error:
+        return PlainTextResponse(f"Refused, the old configuration stays:\n{error}\n", 500)
+    return PlainTextResponse("Reloaded.\n")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bcrypt
+import httpx
+import pytest
+
+from sandbox_exporter.web import live
+from sandbox_exporter.web.auth import Authenticator, OverloadedError
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import FakeExporter, Serve
+
+ROUTES = ["/metrics", "/", "/-/healthy", "/-/ready", "/nowhere"]
+
+
+@pytest.fixture
+def web_config(tmp_path: Path) -> Path:
+    """A web configuration file with a user, and with headers that the pages set too."""
+    path = tmp_path / "web.yml"
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    path.write_text(
+        f"basic_auth_users: {{alice: {hashed}}}\n"
+        "http_server_config:\n"
+        "  headers:\n"
+        "    Strict-Transport-Security: max-age=60\n"
+        "    Content-Security-Policy: default-src 'self'\n"
+    )
+    return path
+
+
+def test_every_route(serve: Serve, exporter: FakeExporter, web_config: Path) -> None:
+    """Without a password there is a challenge and nothing else, with one there are the headers."""
+    with serve(web_config=web_config) as server, httpx.Client(base_url=server.url) as client:
+        for route in ROUTES:
+            strange = client.get(route)
+            assert (strange.status_code, strange.text) == (401, "Unauthorized\n")
+            assert strange.headers["WWW-Authenticate"].startswith("Basic realm=")
+            assert strange.headers["Strict-Transport-Security"] == "max-age=60"
+        assert exporter.calls == []
+        for route in ROUTES:
+            known = client.get(route, auth=("alice", "secret"))
+            assert known.status_code in (200, 404)
+            assert known.headers["Strict-Transport-Security"] == "max-age=60"
+            assert known.headers.get_list("Content-Security-Policy") == ["default-src 'self'"]
+
+
+def test_reload_needs_a_password(serve: Serve, exporter: FakeExporter, web_config: Path) -> None:
+    """A stranger cannot cause a reload."""
+    with serve(exporter.site(exporter.reload), web_config) as server:
+        assert httpx.post(f"{server.url}/-/reload").status_code == 401
+        assert exporter.calls == []
+
+
+def test_removed_user(serve: Serve, web_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who is taken out of the file is out at once, also on an open connection."""
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.0)
+    with serve(web_config=web_config) as server:
+        with httpx.Client(base_url=server.url, auth=("alice", "secret")) as client:
+            assert client.get("/metrics").status_code == 200
+            web_config.write_text(web_config.read_text().replace("alice", "bob"))
+            assert client.get("/metrics").status_code == 401
+
+
+def test_too_many_logins(serve: Serve, web_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with too many passwords to verify says when to come again."""
+
+    async def overloaded(_authenticator: Authenticator, _authorization: bytes) -> bool:
+        raise OverloadedError
+
+    monkeypatch.setattr(Authenticator, "allows", overloaded)
+    with serve(web_config=web_config) as server:
+        answer = httpx.get(f"{server.url}/metrics")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
