@@ -1,0 +1,127 @@
+"""The command line: which command, its flags, and how mistakes are told."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from sandbox_exporter import __version__, logs
+from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.web.listen import parse_address
+
+DEFAULT_ADDRESS = "0.0.0.0:9841"
+_SIMULATOR_ADDRESS = "127.0.0.1:9842"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status is 1 for mistakes of the user, 2 for a wrong command line."""
+    options = _parser().parse_args(arguments)
+    logs.configure(options.log_level, options.log_format)
+    # Imported late, so that no command waits for the others' imports.
+    command = importlib.import_module(f"sandbox_exporter.commands.{options.command}")
+    try:
+        status = command.main(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"sandbox-exporter: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return int(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sandbox-exporter",
+        description="Prometheus metrics from what agent-sandbox vendors bill.",
+    )
+    parser.add_argument("--version", action="version", version=f"sandbox-exporter {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="poll the configured accounts and serve their metrics")
+    _add_config(run)
+    _add_web(run, "0.0.0.0:9841")
+    run.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="PATH",
+        help="TLS, basic auth and headers, in the format of the Prometheus exporter-toolkit",
+    )
+    run.add_argument(
+        "--web.enable-lifecycle",
+        dest="lifecycle",
+        action="store_true",
+        help="allow POST /-/reload",
+    )
+
+    check = commands.add_parser(
+        "check", help="validate a configuration and predict its API calls per hour"
+    )
+    _add_config(check)
+
+    once = commands.add_parser("once", help="poll once and print the metrics")
+    _add_config(once)
+
+    demo = commands.add_parser("demo", help="run the simulator and the exporter on it")
+    _add_web(demo, "127.0.0.1:9841")
+
+    simulate = commands.add_parser("simulate", help="run only the simulator of both vendors")
+    simulate.add_argument(
+        "--listen",
+        default="127.0.0.1:9842",
+        type=_address,
+        metavar="HOST:PORT",
+        help="default %(default)s",
+    )
+    simulate.add_argument("--seed", type=int, default=1, help="which fleet; default %(default)s")
+    simulate.add_argument(
+        "--templates", type=int, default=12, metavar="N", help="default %(default)s"
+    )
+    for command in commands.choices.values():
+        _add_log(command)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config.file",
+        dest="config_file",
+        metavar="PATH",
+        help="without it, SEACLOUD_* and DREADNODE_* environment variables are used",
+    )
+
+
+def _add_web(parser: argparse.ArgumentParser, address: str) -> None:
+    parser.add_argument(
+        "--web.listen-address",
+        dest="listen",
+        default=address,
+        type=_address,
+        metavar="HOST:PORT",
+        help="default %(default)s",
+    )
+
+
+def _address(text: str) -> str:
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log.level", dest="log_level", default="info", choices=logs.LEVELS, help="default info"
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        default="logfmt",
+        choices=("logfmt", "json"),
+        help="default logfmt",
+    )
