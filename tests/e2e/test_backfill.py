@@ -1,0 +1,252 @@
+"""The vendor's history and live samples after it, in a real Prometheus, against the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.exposition.text import render
+from sandbox_exporter.model import BILLING_UNITS, Field, Template
+from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.simulator.clock import SimulatedClock
+from sandbox_exporter.simulator.faults import Fault, Kind
+from sandbox_exporter.simulator.serve import serve
+from sandbox_exporter.simulator.settings import Settings
+from sandbox_exporter.simulator.simulation import Simulation
+from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage
+
+
+def _at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+SETTINGS = Settings(templates=4)
+START, SEAM, END = _at("2025-02-26T10:37"), _at("2025-03-12T12:00"), _at("2025-03-14T12:00")
+DAY = 86400
+LIVE_EVERY = 120
+STEMS = {
+    "vcpu_seconds": Field.VCPU_SECONDS,
+    "memory_byte_seconds": Field.MEMORY_BYTE_SECONDS,
+    "data_transfer_bytes": Field.DATA_TRANSFER_BYTES,
+    "cost_usd": Field.COST_USD,
+}
+FLEET = Simulation(SETTINGS).fleets["prod"]
+TEMPLATES = [history.template.id for history in FLEET.busy]
+
+
+def _usage(start: float, end: float, template_id: str | None) -> dict[Field, float]:
+    """The exact usage of the simulated account, in base units."""
+    usage = FLEET.usage(round(start * 1000), round(end * 1000), template_id)
+    billed = {
+        Field.VCPU_SECONDS: usage.vcpu_hours,
+        Field.MEMORY_BYTE_SECONDS: usage.ram_gb_hours,
+        Field.DATA_TRANSFER_BYTES: usage.data_transfer_gb,
+        Field.COST_USD: usage.cost_usd,
+    }
+    return {field: value * BILLING_UNITS.get(field, 1) for field, value in billed.items()}
+
+
+class Run(NamedTuple):
+    """How a run of the command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Backfilled(NamedTuple):
+    """A backfill that the vendor interrupted once."""
+
+    path: Path
+    first: Run
+    second: Run
+
+
+@pytest.fixture(scope="module")
+def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
+    """Two weeks by the minute; the last template's trends fail until the second run."""
+    folder = tmp_path_factory.mktemp("backfill")
+    (folder / "key").write_text(SETTINGS.seacloud[0].api_key)
+
+    async def run() -> Run:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "sandbox_exporter", "backfill", "--resolution", "minute"),
+            *("--config.file", "config.yml", "--output", "history.om"),
+            *("--from", "2025-02-26T10:37", "--to", "2025-03-12T12:00"),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Run(process.returncode or 0, out.decode(), err.decode())
+
+    async def interrupted() -> tuple[Run, Run]:
+        clock = SimulatedClock()
+        clock.set(now=END, speed=0)
+        async with serve(SETTINGS, port=0, clock=clock) as simulator:
+            (folder / "config.yml").write_text(
+                "accounts:\n  - name: prod\n    provider: seacloud\n"
+                f"    base_url: {simulator.seacloud_base_url}\n"
+                "    api_key: {file: key}\n    max_requests_per_minute: 6000\n"
+            )
+            faults = simulator.simulation.faults
+            faults.put(Fault(Kind.STATUS, "trends", template_id=TEMPLATES[-1], status=403))
+            first = await run()
+            faults.clear()
+            return first, await run()
+
+    return Backfilled(folder / "history.om", *asyncio.run(interrupted()))
+
+
+def _live_lines() -> Iterator[str]:
+    """What scrapes of the exporter say from the seam on, with their times, series by series."""
+    ledger = Ledger(MonthClose())
+    ledger.meet(TEMPLATES)
+    series: dict[str, list[str]] = defaultdict(list)
+    for now in range(SEAM + LIVE_EVERY, END + 1, LIVE_EVERY):
+        window = ledger.close.window(now)
+        scopes = {ACCOUNT_SCOPE: None, **{name: name for name in TEMPLATES}}
+        for scope, template_id in scopes.items():
+            ledger.record(scope, window, _usage(window.start, window.end, template_id), now)
+        account = AccountSnapshot(
+            "seacloud",
+            "prod",
+            tried=True,
+            usage=ledger.show(ACCOUNT_SCOPE, now),
+            templates=tuple(
+                TemplateUsage(Template(name), ledger.show(name, now)) for name in TEMPLATES
+            ),
+        )
+        for chunk in render(Snapshot((account,))):
+            for line in chunk.openmetrics.splitlines():
+                if line.startswith("sandbox_"):
+                    series[line.rpartition(" ")[0]].append(f"{line} {now}\n")
+    for lines in series.values():
+        yield from lines
+    yield "# EOF\n"
+
+
+Increase = Callable[[str, str | None, float, float], float]
+
+
+@pytest.fixture(scope="module")
+def increase(
+    backfilled: Backfilled,
+    find_program: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Increase]:
+    """`increase()` as a Prometheus answers it that has the backfilled and the live samples."""
+    promtool, prometheus = find_program("promtool"), find_program("prometheus")
+    folder = tmp_path_factory.mktemp("prometheus")
+    live = folder / "live.om"
+    live.write_text("".join(_live_lines()))
+    command = next(line for line in backfilled.second.out.splitlines() if "promtool" in line)
+    said = shlex.split(command)
+    subprocess.run(
+        [promtool, *said[1:]], cwd=backfilled.path.parent, check=True, capture_output=True
+    )
+    blocks = backfilled.path.parent / said[-1]
+    subprocess.run(
+        [promtool, *said[1:-2], live, blocks], cwd=folder, check=True, capture_output=True
+    )
+    (folder / "prometheus.yml").write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    server = subprocess.Popen(
+        [
+            *(prometheus, "--config.file=prometheus.yml", "--log.level=error"),
+            *(f"--storage.tsdb.path={blocks}", "--storage.tsdb.retention.time=100y"),
+            f"--web.listen-address={address}",
+        ],
+        cwd=folder,
+    )
+    try:
+        _await_ready(address, server)
+        yield lambda metric, template_id, start, end: _query(
+            address, metric, template_id, start, end
+        )
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _await_ready(address: str, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{address}/-/ready"):  # noqa: S310 - loopback
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("prometheus ended at once")
+
+
+def _query(address: str, metric: str, template_id: str | None, start: float, end: float) -> float:
+    labels = f'{{template_id="{template_id}"}}' if template_id else ""
+    milliseconds = round((end - start) * 1000)
+    asked = {"query": f"increase({metric}{labels}[{milliseconds}ms])", "time": f"{end:.3f}"}
+    url = f"http://{address}/api/v1/query?{urllib.parse.urlencode(asked)}"
+    with urllib.request.urlopen(url) as response:  # noqa: S310 - loopback
+        result = json.load(response)["data"]["result"]
+    assert len(result) == 1, f"{metric}{labels} has {len(result)} series"
+    return float(result[0]["value"][1])
+
+
+def _pick(rng: random.Random) -> tuple[str, Field, str | None]:
+    stem, field = rng.choice(list(STEMS.items()))
+    template_id = rng.choice([None, *TEMPLATES])
+    level = "account" if template_id is None else "template"
+    return f"sandbox_{level}_{stem}_total", field, template_id
+
+
+def test_interruption_is_told_and_survived(backfilled: Backfilled) -> None:
+    """A refusal in the middle ends the first run with one line; the second ends the work."""
+    assert backfilled.first.status == 1
+    assert backfilled.first.err.count("\n") == 1
+    assert TEMPLATES[-1] in backfilled.first.err
+    assert backfilled.second == (0, backfilled.second.out, "")
+    assert not backfilled.path.with_name("history.om.parts").exists()
+
+
+def test_aligned_ranges_are_exact(increase: Increase) -> None:
+    """From midnights and the turn of the month to any live sample, nothing is lost or added."""
+    rng = random.Random(1)
+    midnights = range(START // DAY * DAY + DAY, SEAM, DAY)
+    for _ in range(120):
+        metric, field, template_id = _pick(rng)
+        start = rng.choice([START, *midnights])
+        ends = [*(m for m in midnights if m > start), *range(SEAM, END + 1, LIVE_EVERY)]
+        end = rng.choice(ends)
+        exact = _usage(start, end, template_id)[field]
+        assert increase(metric, template_id, start, end) == pytest.approx(exact, rel=1e-9), (
+            f"{metric} of {template_id or 'the account'}, {start} to {end}"
+        )
+
+
+def test_other_ranges_are_within_a_thousandth(increase: Increase) -> None:
+    """Ranges that begin and end anywhere, across the turn and across the seam."""
+    rng = random.Random(2)
+    for _ in range(120):
+        metric, field, template_id = _pick(rng)
+        start = rng.uniform(START, END - 6 * DAY)
+        end = rng.uniform(start + 5 * DAY, END)
+        start, end = round(start, 3), round(end, 3)
+        exact = _usage(start, end, template_id)[field]
+        assert increase(metric, template_id, start, end) == pytest.approx(exact, rel=1e-3), (
+            f"{metric} of {template_id or 'the account'}, {start} to {end}"
+        )
