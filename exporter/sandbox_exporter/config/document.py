@@ -134,7 +134,7 @@ def _read_text(path: Path) -> str:
         raise ValueError(f"line {line}: not UTF-8 text") from None
 
 
-def read(path: Path, problems: Problems) -> dict[str, object]:
+def read(path: Path, problems: Problems, *, may_be_empty: bool = False) -> dict[str, object]:
     """The mapping that the file holds.
 
     Duplicate keys go to `problems`. Raises `ConfigError` where there is no mapping to go
@@ -142,6 +142,8 @@ def read(path: Path, problems: Problems) -> dict[str, object]:
     """
     try:
         value = _compose(_read_text(path), problems)
+        if value is None and may_be_empty:
+            return {}
         if not isinstance(value, dict):
             wrong = "is empty" if value is None else "is not a mapping"
             raise ValueError(f"{wrong}, allowed: a mapping of keys to values")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -32,9 +34,23 @@ def build_app(site: Site) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Scrapes go first, past the framework: its layers cost several times what the answer does.
-        await (metrics if scope["path"] == "/metrics" else pages)(scope, receive, send)
+        if scope["path"] != "/metrics" or site.metrics_for == "none":
+            await pages(scope, receive, send)
+        elif site.metrics_for == "loopback" and not _is_local(scope):
+            refusal = PlainTextResponse("Metrics are served on this machine only.\n", 403)
+            await refusal(scope, receive, send)
+        else:
+            await metrics(scope, receive, send)
 
     return app
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether the client connected over a loopback address, IPv4 in IPv6 included."""
+    host = ip_address(scope["client"][0].partition("%")[0])
+    if isinstance(host, IPv6Address):
+        return (host.ipv4_mapped or host).is_loopback
+    return host.is_loopback
 
 
 def _pages(site: Site) -> Starlette:

@@ -87,7 +87,7 @@ def read_web_config(path: Path) -> WebConfig:
     """
     problems = Problems()
     files = {path: stamp(path)}
-    top = Section(document.read(path, problems), problems)
+    top = Section(document.read(path, problems, may_be_empty=True), problems)
     for name in _UNSUPPORTED:
         top.get(name, _unsupported, None)
     top.refuse_unknown((*_SECTIONS, *_UNSUPPORTED))

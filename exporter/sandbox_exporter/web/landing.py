@@ -33,6 +33,8 @@ def landing_page(site: Site) -> str:
     accounts = site.snapshot().accounts
     now = site.now()
     links = {"Metrics": "/metrics", "Ready": "/-/ready", "Healthy": "/-/healthy"}
+    if site.metrics_for == "none":
+        del links["Metrics"]
     if site.documentation:
         links["Documentation"] = site.documentation
     nav = "".join(f'<a href="{_text(url)}">{name}</a>' for name, url in links.items())

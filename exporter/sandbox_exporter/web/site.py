@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import time
+from typing import Literal
 
 from sandbox_exporter.exposition.page import Page
 from sandbox_exporter.snapshot import Snapshot
+
+MetricsFor = Literal["all", "loopback", "none"]
+"""Who may read `/metrics`: everybody, only clients on this machine, or nobody."""
 
 
 def _nothing() -> None:
@@ -27,6 +31,7 @@ class Site:
     """Reloads the configuration, raises `ConfigError` when it is refused; None forbids reloads."""
     scraped: Callable[[], None] = _nothing
     """Called for each answer of `/metrics`."""
+    metrics_for: MetricsFor = "all"
     documentation: str = ""
     """Address of the documentation; the landing page has no such link when it is empty."""
     now: Callable[[], float] = time

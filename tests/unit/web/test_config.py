@@ -39,6 +39,13 @@ def test_nothing_configured() -> None:
     assert (config.tls, config.authenticator, config.headers) == (None, None, ())
 
 
+def test_an_empty_file_asks_for_nothing(tmp_path: Path) -> None:
+    """As with other exporters, a file of comments alone is fine."""
+    path = tmp_path / "web.yml"
+    path.write_text("# TLS comes later\n")
+    assert read_web_config(path).tls is None
+
+
 def test_unreadable_file(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(ConfigError, match=r"web\.yml: cannot be read: No such file or directory$"):
