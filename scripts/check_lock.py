@@ -64,16 +64,23 @@ def main() -> int:
     """Prints every disagreement; 1 if there is one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run = project["build-system"]["requires"] + project["project"]["dependencies"]
-    dev = run + project["dependency-groups"]["dev"]
-    run_lock = Lock.read(ROOT / "requirements.lock")
-    dev_lock = Lock.read(ROOT / "requirements-dev.lock")
-    found = [f"{run_lock.path.name}: {mistake}" for mistake in run_lock.mistakes(run)]
-    found += [f"{dev_lock.path.name}: {mistake}" for mistake in dev_lock.mistakes(dev)]
-    found += [
-        f"{dev_lock.path.name}: {name} differs from {run_lock.path.name}"
-        for name, version in run_lock.pins.items()
-        if dev_lock.pins.get(name) != version
-    ]
+    otlp = run + project["project"]["optional-dependencies"]["otlp"]
+    dev = otlp + project["dependency-groups"]["dev"]
+    found: list[str] = []
+    smaller: dict[str, str] = {}
+    for name, wanted in (
+        ("requirements.lock", run),
+        ("requirements-otlp.lock", otlp),
+        ("requirements-dev.lock", dev),
+    ):
+        lock = Lock.read(ROOT / name)
+        found += [f"{name}: {mistake}" for mistake in lock.mistakes(wanted)]
+        found += [
+            f"{name}: {package} differs from the lock with less in it"
+            for package, version in smaller.items()
+            if lock.pins.get(package) != version
+        ]
+        smaller = lock.pins
     for mistake in found:
         print(f"{mistake}; run `make lock`", file=sys.stderr)
     return 1 if found else 0

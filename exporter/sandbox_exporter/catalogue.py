@@ -330,6 +330,13 @@ RELOAD_TIME = Metric(
     "seconds",
     (),
 )
+OTLP_EXPORTS = Metric(
+    "sandbox_exporter_otlp_exports_total",
+    Type.COUNTER,
+    "Attempts to send a signal (metrics, traces) over OTLP, by result (success, failure).",
+    "OTLP",
+    labels=("signal", "result"),
+)
 BUILD_INFO = Metric(
     "sandbox_exporter_build_info",
     Type.GAUGE,
@@ -350,6 +357,7 @@ SELF_METRICS = (
     SERIES,
     RELOAD_OK,
     RELOAD_TIME,
+    OTLP_EXPORTS,
     BUILD_INFO,
 )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+from sandbox_exporter import otlp
 from sandbox_exporter.config.model import Config
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.publisher import Publisher
@@ -26,18 +27,29 @@ log = logging.getLogger("sandbox_exporter")
 class Daemon:
     """Polls every account of a configuration and publishes what they say."""
 
-    def __init__(self, config: Config, load: Callable[[], Config]) -> None:
-        """`load` reads the configuration anew for a reload; it may raise `ConfigError`."""
+    def __init__(self, config: Config, load: Callable[[], Config], *, scraped: bool = True) -> None:
+        """`load` reads the configuration anew for a reload; it may raise `ConfigError`.
+
+        Without `scraped` no page is rendered, so that metrics leave over OTLP only. Raises
+        `ConfigError` for `OTEL_*` variables that cannot be used, and when nothing would leave.
+        """
         self._load = load
         self._config = config
         self._metrics = SelfMetrics()
         self._metrics.reloaded(time.time(), ok=True)
         self.publisher = Publisher(self._metrics)
+        self._scraped = scraped
+        self._telemetry = otlp.connect(self.publisher, self._metrics, wanted=config.otlp)
+        if not scraped and (self._telemetry is None or not self._telemetry.sends_metrics):
+            message = "is off, and OTLP is not on: no metrics would leave the exporter"
+            raise ConfigError([Problem("--web.metrics", message)])
         self._pollers: dict[str, AccountPoller] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: list[asyncio.Task[None]] = []
         self._keeper: Keeper | None = None
         self._reloading = asyncio.Lock()
+        self.failed = asyncio.Event()
+        """Set when a task that should never end has ended: there is nothing left to wait for."""
 
     async def start(self) -> None:
         """Starts polling; the first poll of each account begins at once.
@@ -48,16 +60,21 @@ class Daemon:
         if self._config.state_file:
             file = StateFile(self._config.state_file)
             self._keeper = Keeper(file, self._all_pollers)
-            self._background.append(asyncio.create_task(self._keeper.run()))
+            self._background.append(self._spawn(self._keeper.run()))
         self._pollers = self._build(self._config)
-        self._background.append(asyncio.create_task(self.publisher.run()))
-        self._run(self._config)
+        if self._scraped:
+            self._background.append(self._spawn(self.publisher.run()))
+        if self._telemetry is not None:
+            self._telemetry.start()
+        self._run(self._config, {})
 
     async def stop(self) -> None:
         """Ends all polls under way and closes their connections."""
         await _cancel([*self._tasks.values(), *self._background])
         if self._keeper is not None:
             await self._keeper.close()
+        if self._telemetry is not None:
+            await self._telemetry.close()
         for poller in self._pollers.values():
             await poller.client.aclose()
 
@@ -73,8 +90,9 @@ class Daemon:
     async def _swap(self) -> None:
         try:
             config = await asyncio.to_thread(self._load)
-            if config.state_file != self._config.state_file:
-                raise ConfigError([Problem("state_file", "cannot change without a restart")])
+            for key in ("state_file", "otlp"):
+                if getattr(config, key) != getattr(self._config, key):
+                    raise ConfigError([Problem(key, "cannot change without a restart")])
             kept = self._unchanged(config)
             for poller in kept.values():
                 _refresh(poller)
@@ -84,15 +102,30 @@ class Daemon:
             raise
         replaced = [poller for name, poller in self._pollers.items() if name not in kept]
         await _cancel([self._tasks.pop(poller.account.name) for poller in replaced])
+        labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
             await poller.client.aclose()
-            if poller.account.name not in built:
+            if (poller.account.provider, poller.account.name) not in labels:
                 self._metrics.forget(poller.account)
+        shown = {account.account: account for account in self.publisher.snapshot.accounts}
+        ledgers = {poller.ledger for poller in built.values()}
+        carried = [poller.account.name for poller in replaced if poller.ledger in ledgers]
         self._config = config
         self._pollers = {a.name: kept.get(a.name) or built[a.name] for a in config.accounts}
         self._metrics.reloaded(time.time(), ok=True)
-        self._run(config)
+        self._run(config, {name: shown[name] for name in carried})
         log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Starts a task that runs until it is cancelled; any other end is a fault."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.critical("a task ended by a fault", exc_info=task.exception())
+            self.failed.set()
 
     def _all_pollers(self) -> Iterable[AccountPoller]:
         return self._pollers.values()
@@ -130,21 +163,25 @@ class Daemon:
                 ledger = Ledger(config.month_close)
                 if self._keeper is not None:
                     self._keeper.restore(account, ledger)
-            try:
-                built[account.name] = build_poller(
-                    account,
-                    config,
-                    self._metrics.account(account),
-                    served=lambda: self.publisher.served,
-                    ledger=ledger,
-                )
-            except ValueError as error:
-                raise ConfigError([Problem(f"account {account.name}", str(error))]) from None
+            built[account.name] = build_poller(
+                account,
+                config,
+                self._metrics.account(account),
+                served=self._served,
+                ledger=ledger,
+            )
         return built
 
-    def _run(self, config: Config) -> None:
-        """Starts the tasks of accounts that have none."""
-        self.publisher.restart(self._pollers[a.name].snapshot() for a in config.accounts)
+    def _served(self) -> float:
+        """Monotonic time of the newest publication that everybody who is served has seen."""
+        scrapes = self.publisher.served if self._scraped else math.inf
+        return min(scrapes, self._telemetry.served if self._telemetry else math.inf)
+
+    def _run(self, config: Config, shown: Mapping[str, AccountSnapshot]) -> None:
+        """Starts the tasks of accounts that have none; `shown` stays until their first poll."""
+        self.publisher.restart(
+            shown.get(a.name) or self._pollers[a.name].snapshot() for a in config.accounts
+        )
         for index, account in enumerate(config.accounts):
             if account.name not in self._tasks:
                 schedule = Schedule(
@@ -152,8 +189,9 @@ class Daemon:
                     self._publish,
                     Timing(config.month_close, config.stale_after),
                     place=index / len(config.accounts),
+                    traced=self._telemetry.traced if self._telemetry else None,
                 )
-                self._tasks[account.name] = asyncio.create_task(schedule.run())
+                self._tasks[account.name] = self._spawn(schedule.run())
 
 
 def _refresh(poller: AccountPoller) -> None:
@@ -166,6 +204,4 @@ def _refresh(poller: AccountPoller) -> None:
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)  # faults were logged as they came

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from sandbox_exporter import tracing
 from sandbox_exporter.client.answer import failure, presentable, redirect, unexpected
 from sandbox_exporter.client.credentials import Credentials
 from sandbox_exporter.client.exchange import Answer, Exchange, Observer
@@ -179,9 +180,12 @@ class Client:
             raise _too_late() from None
         try:
             await self._permit(call.deadline)
-            return await self._exchange.get(
-                call.endpoint, url, self._headers(secret), call.deadline
-            )
+            with tracing.call(call.endpoint) as span:
+                headers = self._headers(secret)
+                answer = await self._exchange.get(call.endpoint, url, headers, call.deadline)
+                failed = failure(answer, self._explain) if answer.status >= 400 else None
+                span.answered(answer.status, failed and presentable(failed, secret))
+            return answer
         finally:
             self._slots.release()
 

@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         help="TLS, basic auth and headers, in the format of the Prometheus exporter-toolkit",
     )
     run.add_argument(
+        "--web.metrics",
+        dest="metrics_for",
+        default="all",
+        choices=("all", "loopback", "none"),
+        help="who may read /metrics: all, clients on this machine, or none where OTLP is enough",
+    )
+    run.add_argument(
         "--web.enable-lifecycle",
         dest="lifecycle",
         action="store_true",
@@ -65,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
 
     once = commands.add_parser("once", help="poll once and print the metrics")
     _add_config(once)
+
+    backfill = commands.add_parser(
+        "backfill", help="write the vendor's history as an OpenMetrics file for promtool"
+    )
+    _add_config(backfill)
+    _add_backfill(backfill)
 
     demo = commands.add_parser("demo", help="run the simulator and the exporter on it")
     _add_web(demo, "127.0.0.1:9841")
@@ -81,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--templates", type=int, default=12, metavar="N", help="default %(default)s"
     )
+    assets = commands.add_parser(
+        "assets", help="write dashboards, alerting rules and provisioning into a folder"
+    )
+    assets.add_argument("--output", required=True, metavar="DIR", help="the folder")
+
     for command in commands.choices.values():
         _add_log(command)
     return parser
@@ -112,6 +130,33 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _add_backfill(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="start",
+        required=True,
+        metavar="TIME",
+        help="2026-01-31, 2026-01-31T12:00 (UTC without a zone), or 31d for so long before now",
+    )
+    parser.add_argument(
+        "--to", dest="end", metavar="TIME", help="likewise; must not be after the first live sample"
+    )
+    parser.add_argument(
+        "--account",
+        dest="accounts",
+        action="append",
+        metavar="NAME",
+        help="only this account; may be repeated",
+    )
+    parser.add_argument(
+        "--resolution",
+        default="auto",
+        choices=("auto", "minute", "hour", "day"),
+        help="auto: minute if its calls fit into an hour, else day",
+    )
+    parser.add_argument("--output", required=True, metavar="FILE", help="the OpenMetrics file")
 
 
 def _add_log(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.config.section import Problems, Section
 from sandbox_exporter.errors import ConfigError, Problem
 
-TOP_KEYS = ("poll_interval", "stale_after", "month_close", "state_file", "accounts")
+TOP_KEYS = ("poll_interval", "stale_after", "month_close", "state_file", "otlp", "accounts")
 MONTH_CLOSE_KEYS = ("settle", "zero")
 STALE_AFTER = checks.duration(10, 7 * 86400)
 PHASE = checks.duration(1, 6 * 3600)
@@ -47,9 +47,10 @@ def load_file(path: str | Path) -> Config:
     stale_after = root.get("stale_after", STALE_AFTER, _DEFAULTS.stale_after)
     month_close = _month_close(root)
     state_file = root.get("state_file", files.state_file(file.parent), "")
+    otlp = root.get("otlp", checks.flag, False)
     accounts = _accounts(root, Surroundings(file.parent, os.environ, poll_interval))
     problems.raise_any()
-    return Config(accounts, stale_after, month_close, state_file)
+    return Config(accounts, stale_after, month_close, state_file, otlp)
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Config:

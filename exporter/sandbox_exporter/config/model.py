@@ -82,3 +82,5 @@ class Config:
     stale_after: float = 300.0
     month_close: MonthClose = field(default_factory=MonthClose)
     state_file: str = ""
+    otlp: bool = False
+    """Whether metrics are sent over OTLP though the environment names no endpoint."""

@@ -12,8 +12,14 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 class Body:
     """One exposition format, plain and compressed."""
 
-    plain: bytes
+    parts: tuple[bytes, ...]
+    """The text piece by piece: to join the pieces would take as much memory again."""
     gzip: bytes
+
+    @property
+    def plain(self) -> bytes:
+        """The whole text, joined for the few who ask without compression."""
+        return b"".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ class _Assembly:
 
     def add(self, text: str, openmetrics: str, samples: int) -> None:
         self.samples += samples
-        self.add_bytes(text.encode(), openmetrics.encode())
+        plain = text.encode()
+        # Most text is the same in both formats: it is kept once.
+        self.add_bytes(plain, plain if openmetrics is text else openmetrics.encode())
 
     def add_bytes(self, *parts: bytes) -> None:
         for plain, packed, compressor, part in zip(
@@ -105,7 +107,7 @@ class _Assembly:
 
     def finish(self) -> tuple[Body, Body]:
         text, openmetrics = (
-            Body(b"".join(plain), b"".join(packed) + compressor.flush())
+            Body(tuple(plain), b"".join(packed) + compressor.flush())
             for plain, packed, compressor in zip(
                 self._plain, self._gzip, self._compressors, strict=True
             )

@@ -44,6 +44,7 @@ class SelfMetrics:
         self.published_samples = self._make(Gauge, catalogue.SERIES)
         self.reload_ok = self._make(Gauge, catalogue.RELOAD_OK)
         self.reload_time = self._make(Gauge, catalogue.RELOAD_TIME)
+        self.otlp_exports = self._make(Counter, catalogue.OTLP_EXPORTS)
         self.duration = Histogram(
             catalogue.API_DURATION.name,
             catalogue.API_DURATION.help,
@@ -58,7 +59,7 @@ class SelfMetrics:
         return kind(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def account(self, account: Account) -> AccountMetrics:
-        """The metrics of one account's polls; its plain counters start at 0 at once."""
+        """The metrics of one account's polls; there are none of them before its first."""
         return AccountMetrics(self, (account.provider, account.name))
 
     def forget(self, account: Account) -> None:
@@ -92,8 +93,6 @@ class AccountMetrics:
     def __init__(self, metrics: SelfMetrics, labels: tuple[str, str]) -> None:
         self._metrics = metrics
         self._labels = labels
-        self._corrections = metrics.corrections.labels(*labels)
-        self._skipped = metrics.skipped.labels(*labels)
 
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """Counts an upstream call that took `seconds`."""
@@ -110,11 +109,11 @@ class AccountMetrics:
 
     def corrected(self, count: int) -> None:
         """Counts answers that held a month's total below an earlier one."""
-        self._corrections.inc(count)
+        self._metrics.corrections.labels(*self._labels).inc(count)
 
     def skipped(self, count: int) -> None:
         """Counts template calls that were not needed."""
-        self._skipped.inc(count)
+        self._metrics.skipped.labels(*self._labels).inc(count)
 
 
 _M = TypeVar("_M", Counter, Gauge)

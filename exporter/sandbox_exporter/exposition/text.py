@@ -9,22 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sandbox_exporter.catalogue import (
-    ACCOUNT_METRICS,
-    BUDGET,
-    ENDPOINT_UP,
-    LAST_SUCCESS,
-    TEMPLATE_INFO,
-    TEMPLATE_METRICS,
-    TEMPLATES,
-    UP,
-    Metric,
-    Show,
-    Type,
-    UsageMetric,
+from sandbox_exporter.catalogue import TEMPLATE_INFO, TEMPLATE_METRICS, Metric, UsageMetric
+from sandbox_exporter.exposition.samples import (
+    Rows,
+    account_families,
+    began,
+    health_rows,
+    value_of,
 )
-from sandbox_exporter.model import KINDS, Kind
-from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, Usage
+from sandbox_exporter.snapshot import AccountSnapshot, Snapshot
 
 CHUNK = 2000
 """Samples that are rendered at one go, so that scrapes are served between two chunks."""
@@ -45,13 +38,13 @@ class Chunk:
 def render(snapshot: Snapshot) -> Iterator[Chunk]:
     """Every family of the snapshot, a chunk at a time; families without samples are left out."""
     labels = _Labels()
-    for usage_family in _families(ACCOUNT_METRICS):
+    for usage_family in account_families():
         yield from _family(usage_family[0].metric, _account_lines(usage_family, snapshot))
     for entry in TEMPLATE_METRICS:
         yield from _family(entry.metric, _template_lines(entry, snapshot, labels))
     yield from _family(TEMPLATE_INFO, _info_lines(snapshot, labels))
-    for metric, lines in _health(snapshot):
-        yield from _family(metric, lines)
+    for metric, rows in health_rows(snapshot):
+        yield from _family(metric, _health_lines(metric, rows))
 
 
 def header(metric: Metric, *, openmetrics: bool) -> str:
@@ -65,14 +58,6 @@ def header(metric: Metric, *, openmetrics: bool) -> str:
 def label_text(names: Iterable[str], values: Iterable[str]) -> str:
     """Labels as they stand between braces; values may hold anything."""
     return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
-
-
-def _families(entries: Iterable[UsageMetric]) -> list[list[UsageMetric]]:
-    """Metrics that share a family (with other fixed labels) stand together."""
-    families: dict[Metric, list[UsageMetric]] = {}
-    for entry in entries:
-        families.setdefault(entry.metric, []).append(entry)
-    return list(families.values())
 
 
 def _family(metric: Metric, lines: Iterator[_Line]) -> Iterator[Chunk]:
@@ -106,9 +91,8 @@ def _chunk(metric: Metric, lines: Iterator[_Line]) -> Chunk | None:
 
 @dataclass(slots=True)
 class _Labels:
-    """The label text of each account and template, made once for all its families."""
+    """The label text of each template, made once for all its families."""
 
-    accounts: dict[str, str] = field(default_factory=dict)
     templates: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def template(self, account: AccountSnapshot, template_id: str) -> str:
@@ -126,30 +110,19 @@ def _account_lines(entries: list[UsageMetric], snapshot: Snapshot) -> Iterator[_
         for entry in entries:
             names = ("provider", "account", *(name for name, _ in entry.fixed))
             fixed = (value for _, value in entry.fixed)
-            value = _value(entry, account.usage)
+            value = value_of(entry, account.usage)
             if value is not None:
                 labels = label_text(names, (account.provider, account.account, *fixed))
-                yield labels, value, _created(entry, account)
+                yield labels, value, float(began(entry, account))
 
 
 def _template_lines(entry: UsageMetric, snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
     for account in snapshot.accounts:
-        created = _created(entry, account)
+        created = float(began(entry, account))
         for template in account.templates:
-            value = _value(entry, template.usage)
+            value = value_of(entry, template.usage)
             if value is not None:
                 yield labels.template(account, template.template.id), value, created
-
-
-def _value(entry: UsageMetric, usage: Usage) -> float | None:
-    shown = usage.counters if entry.show is Show.COUNTER else usage.readings
-    return shown.get(entry.field)
-
-
-def _created(entry: UsageMetric, account: AccountSnapshot) -> float:
-    """A month's counter began with the month; when a lifetime total did is not known."""
-    is_month = entry.metric.type is Type.COUNTER and KINDS[entry.field] is Kind.MONTH_TOTAL
-    return float(account.created) if is_month else 0.0
 
 
 def _info_lines(snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
@@ -162,31 +135,8 @@ def _info_lines(snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
             yield f"{labels.template(account, template.id)},{more}", 1.0, 0.0
 
 
-def _health(snapshot: Snapshot) -> Iterator[tuple[Metric, Iterator[_Line]]]:
-    def lines(metric: Metric, rows: Iterable[tuple[tuple[str, ...], float]]) -> Iterator[_Line]:
-        return ((label_text(metric.labels, values), value, 0.0) for values, value in rows)
-
-    accounts = [((a.provider, a.account), a) for a in snapshot.accounts]
-    endpoints = [((*key, e.name), e) for key, a in accounts for e in a.endpoints]
-    yield (
-        BUDGET,
-        lines(BUDGET, ((k, a.budget_usd) for k, a in accounts if a.budget_usd is not None)),
-    )
-    yield UP, lines(UP, ((key, float(a.up)) for key, a in accounts if a.tried))
-    yield ENDPOINT_UP, lines(ENDPOINT_UP, ((key, float(e.up)) for key, e in endpoints))
-    yield (
-        LAST_SUCCESS,
-        lines(
-            LAST_SUCCESS,
-            ((key, e.last_success) for key, e in endpoints if e.last_success is not None),
-        ),
-    )
-    counts = (
-        ((*key, state), float(count))
-        for key, a in accounts
-        for state, count in (("known", a.templates_known), ("dropped", a.templates_dropped))
-    )
-    yield TEMPLATES, lines(TEMPLATES, counts)
+def _health_lines(metric: Metric, rows: Rows) -> Iterator[_Line]:
+    return ((label_text(metric.labels, values), value, 0.0) for values, value in rows)
 
 
 def _escape(value: str) -> str:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from sandbox_exporter import tracing
 from sandbox_exporter.billing import MonthClose, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
+from sandbox_exporter.poll.budget import Budget
 from sandbox_exporter.poll.health import Health
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.observer import PollObserver
@@ -27,6 +29,8 @@ _SWEEP_SHARE = 0.8
 """Share of a poll's time after which no further template is asked."""
 _LISTING_SHARE = 0.1
 """Share of the request limit that listing templates may use."""
+_STEP = 1000
+"""Templates whose published numbers are made at one go, so that scrapes are served in between."""
 
 log = logging.getLogger("sandbox_exporter.poll")
 
@@ -83,9 +87,16 @@ class AccountPoller:
             endpoint.name: Health(endpoint.name, every=endpoint.every, optional=endpoint.optional)
             for endpoint in self.provider.endpoints
         }
+        self.cut_short = False
+        """Whether the last poll left templates for the next one that it should have asked."""
         self._tried = False
         self._window: Window | None = None
         self._book = TemplateBook(account.max_templates)
+        self._budget = Budget(
+            account.max_requests_per_minute,
+            min(account.poll_interval, LONGEST_POLL),
+            own_calls=len(self.provider.endpoints) + 1,
+        )
         self._sweep: Sweep | None = None
         if self.provider.templates is not None:
             self._prepare_templates(self.provider.templates)
@@ -107,9 +118,15 @@ class AccountPoller:
         """What the last poll asked for; None before the first."""
         return self._window
 
+    @property
+    def tried(self) -> bool:
+        """Whether a first poll has ended, well or not."""
+        return self._tried
+
     async def poll(self) -> None:
         """Asks everything that is due, for one and the same window."""
         started = self._clock()
+        self.cut_short = False
         seconds = min(self.account.poll_interval, LONGEST_POLL)
         self.client.begin(asyncio.get_running_loop().time() + seconds)
         window = self._close.window(self._wall())
@@ -125,8 +142,17 @@ class AccountPoller:
         if self._sweep is not None:
             soft_deadline = started + seconds * _SWEEP_SHARE
             await self._ask_templates(self._sweep, totals.result(), window, soft_deadline)
+        await self._prepare()
         self._tried = True
         self._observer.polled(self._clock() - started)
+
+    async def _prepare(self) -> None:
+        """Has the ledger make what `snapshot` will show, for that runs without giving way."""
+        now = self._wall()
+        for place, entry in enumerate(tuple(self._book), start=1):
+            self.ledger.show(entry.template.id, now)
+            if place % _STEP == 0:
+                await asyncio.sleep(0)
 
     def fail(self, message: str) -> None:
         """Notes that a poll ended by a fault of the exporter's own."""
@@ -161,9 +187,9 @@ class AccountPoller:
             self._failed(health, error)
             return
         clock = self._clock()
-        if not health.tried:
-            self.ledger.meet(template.id for template in listing)
         self._book.update(listing, clock)
+        if health.published().last_success is None:
+            self.ledger.meet(entry.template.id for entry in self._book)
         calls = 1 + len(listing) // source.page_size
         health.every = 60 * calls / (self.account.max_requests_per_minute * _LISTING_SHARE)
         health.succeeded(clock, self._wall(), window.month)
@@ -176,33 +202,29 @@ class AccountPoller:
             reason = "not asked, for the account's own totals are missing"
             health.failed(UpstreamError(Reason.CONNECT, reason), self._clock())
             return
-        reserve = self._calls_per_minute_besides_templates()
-        interval = self.account.poll_interval
-        per_poll = max(1, int((self.account.max_requests_per_minute - reserve) * interval / 60))
-        compulsory = self._book.compulsory(window, self._clock(), interval, per_poll)
+        budget = self._budget
+        budget.polled(self._clock())
         result = await sweep.run(
             totals,
             window,
-            compulsory,
-            lambda: self._limiter.free() > reserve and self._clock() < soft_deadline,
+            self._book.compulsory(window, self._clock(), self.account.poll_interval, budget.pace),
+            lambda: self._limiter.free() > budget.reserve and self._clock() < soft_deadline,
         )
         self._observer.corrected(result.corrections)
         self._observer.skipped(result.skipped)
-        if result.errors:
-            self._failed(health, result.errors[0], count=len(result.errors))
-        else:
+        self.cut_short = result.cut_short
+        if result.answered or not result.errors:
             health.succeeded(self._clock(), self._wall(), window.month)
+        if result.errors:
+            self._failed(health, *result.errors)
 
-    def _calls_per_minute_besides_templates(self) -> int:
-        """What a sweep must leave for the account's own endpoints, half of the limit at most."""
-        calls = len(self.provider.endpoints) + 1
-        limit = self.account.max_requests_per_minute
-        return min(int(calls * max(1.0, 60 / self.account.poll_interval)), limit // 2)
-
-    def _failed(self, health: Health, error: UpstreamError, count: int = 1) -> None:
-        if isinstance(error, AnswerError):
-            # The client counts its own failures; that an answer is not the promised one shows here.
-            self._observer.error(health.name, error.reason)
+    def _failed(self, health: Health, *errors: UpstreamError) -> None:
+        for error in errors:
+            if isinstance(error, AnswerError):
+                # The client counts its own failures; a misfit answer shows only here.
+                self._observer.error(health.name, error.reason)
+        error = errors[0]
+        tracing.failed(health.name, error)
         if not health.failed(error, self._clock()):
             log.info(
                 "endpoint not supported by the deployment, tried again in an hour",
@@ -218,7 +240,7 @@ class AccountPoller:
                 "reason": str(error.reason),
                 "status": error.status,
                 "request_id": error.request_id,
-                "failures": count,
+                "failures": len(errors),
                 "error": error.message,
             },
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, Config
+from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import PollObserver
@@ -20,11 +21,17 @@ def build_poller(
     served: Callable[[], float],
     ledger: Ledger | None = None,
 ) -> AccountPoller:
-    """A poller for one account; `ledger` continues the counters of one that it replaces."""
+    """A poller for one account; `ledger` continues the counters of one that it replaces.
+
+    Raises `ConfigError` for what only using a setting shows, such as a proxy variable.
+    """
+    limiter = Limiter(account.max_requests_per_minute)
+    try:
+        client = build_client(account, limiter, observer)
+    except ValueError as error:
+        raise ConfigError([Problem(f"account {account.name}", str(error))]) from None
     ledger = ledger or Ledger(config.month_close)
     ledger.close = config.month_close
-    limiter = Limiter(account.max_requests_per_minute)
-    client = build_client(account, limiter, observer)
     return AccountPoller(
         account,
         Upstream(build(account, client), client, limiter),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import Marks, StateFile
+from sandbox_exporter.poll.state import StateFile
 
 SAVE_EVERY = 5.0
 """Seconds between two saves at least."""
@@ -30,8 +30,8 @@ class Keeper:
 
     def restore(self, account: Account, ledger: Ledger) -> None:
         """Gives a new ledger the marks that were saved for its account."""
-        marks = self._saved.pop(identity(account), None)
-        if marks:
+        marks = self._saved.get(identity(account))
+        if marks is not None:
             ledger.restore(marks)
 
     def changed(self) -> None:
@@ -51,9 +51,8 @@ class Keeper:
         now = time.time()
         accounts = dict(self._saved)
         for poller in self._pollers():
-            marks: Marks = poller.ledger.marks(now)
-            if marks:
-                accounts[identity(poller.account)] = marks
+            if poller.ledger.known:
+                accounts[identity(poller.account)] = poller.ledger.marks(now)
         try:
             await asyncio.to_thread(self._file.save, accounts)
         except OSError as error:

@@ -8,6 +8,7 @@ at 0. Which month and phase it is comes from the clock alone (`billing`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from functools import lru_cache
 
 from sandbox_exporter.billing import Month, MonthClose, Phase, Window
 from sandbox_exporter.model import KINDS, Field, Kind, Readings
@@ -149,7 +150,7 @@ class Ledger:
         scope = self._scopes.get(scope_id)
         if scope is None:
             return Usage()
-        moment = (self.close.phase(now), Month.at(now))
+        moment = _moment(self.close, now)
         if scope.shown_at != moment:
             scope.shown = _usage(scope, *moment)
             scope.shown_at = moment
@@ -185,14 +186,27 @@ class Ledger:
                 del self._scopes[scope_id]
                 self._held.discard(scope_id)
 
+    @property
+    def known(self) -> bool:
+        """Whether anything was ever recorded, by this process or one whose marks it has."""
+        return self._restored or bool(self._scopes)
+
     def marks(self, now: float) -> Marks:
-        """What a restart at `now` needs to hold the counters: the months still to be shown."""
+        """What a restart at `now` needs to hold the counters: the months still to be shown.
+
+        A counter that still shows the 0 of its birth is left out, and born again.
+        """
         oldest = self.shown_month(now)
         periods: dict[str, dict[str, Readings]] = {}
         for scope_id, scope in self._scopes.items():
             for epoch in (scope.closed, scope.current):
-                if epoch is not None and epoch.month >= oldest and epoch.marks:
-                    periods.setdefault(str(epoch.month), {})[scope_id] = epoch.marks
+                if epoch is None or epoch.month < oldest:
+                    continue
+                marks = epoch.marks
+                if scope.held:
+                    marks = {f: mark for f, mark in marks.items() if f not in scope.held}
+                if marks:
+                    periods.setdefault(str(epoch.month), {})[scope_id] = marks
             if scope.lifetime:
                 periods.setdefault(LIFETIME, {})[scope_id] = scope.lifetime
         return periods
@@ -200,7 +214,8 @@ class Ledger:
     def restore(self, marks: Marks) -> None:
         """Takes the marks of an earlier process, before the first record.
 
-        Its series are known then, so that all others are births, even at the start.
+        Its series are known then, so that all others are births, even at the start; without any
+        marks for the month all are, for the month began while nobody polled.
         """
         self._restored = True
         for period, scopes in sorted(marks.items()):
@@ -215,6 +230,12 @@ class Ledger:
         """Whether a scope's series may have been published before this process began."""
         known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._known_at_start
         return known and month == self._first_month and not self._restored
+
+
+@lru_cache(maxsize=1)
+def _moment(close: MonthClose, now: float) -> tuple[Phase, Month]:
+    """The phase and month of `now`; kept, as all scopes of a snapshot are shown at one moment."""
+    return close.phase(now), Month.at(now)
 
 
 def _usage(scope: _Scope, phase: Phase, month: Month) -> Usage:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 
 from sandbox_exporter.billing import Phase
-from sandbox_exporter.poll.account import AccountPoller, Timing
+from sandbox_exporter.config.model import Account
+from sandbox_exporter.poll.account import LONGEST_POLL, AccountPoller, Timing
 from sandbox_exporter.snapshot import AccountSnapshot
 
 _TICK = 1.0
@@ -16,11 +18,16 @@ _TICK = 1.0
 log = logging.getLogger("sandbox_exporter.poll")
 
 
+def _untraced(_account: Account) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class Schedule:
     """Polls one account again and again, and publishes what each poll and the clock change.
 
     `place`, from 0 to below 1, is the account's share of the interval by which its polls come
-    after the first account's; the first poll of each starts at once.
+    after the first account's; the first poll of each starts at once. `traced` is entered around
+    each poll.
     """
 
     def __init__(
@@ -29,13 +36,17 @@ class Schedule:
         publish: Callable[[AccountSnapshot], None],
         timing: Timing,
         place: float,
+        traced: Callable[[Account], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._poller = poller
         self._publish = publish
         self._close = timing.close
         self._place = place
+        self._traced = traced or _untraced
         self._wall = timing.wall
         self._clock = timing.clock
+        self._shown: Hashable = None
+        """For what moment was published last."""
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
@@ -47,15 +58,17 @@ class Schedule:
         interval = self._poller.account.poll_interval
         gap = interval * (1 - self._place)
         while True:
-            due = self._clock() + gap
+            started = self._clock()
             try:
-                await self._poller.poll()
+                with self._traced(self._poller.account):
+                    await self._poller.poll()
             except Exception:
                 log.exception("poll ended by a fault", extra={"account": self._poller.account.name})
                 self._poller.fail("internal error, see the log")
-            self._publish(self._poller.snapshot())
+            self._publish_now()
+            # What the request limit left over goes on a minute later, however long the interval.
+            await self._wait(started + (min(gap, LONGEST_POLL) if self._poller.cut_short else gap))
             gap = interval
-            await self._wait(due)
 
     async def _wait(self, due: float) -> None:
         """Until the next poll: `due`, or sooner while a month turns.
@@ -86,10 +99,11 @@ class Schedule:
 
     async def _watch_clock(self) -> None:
         """Publishes anew when the clock alone changes what is to be shown."""
-        shown = self._poller.moment()
         while True:
             await asyncio.sleep(_TICK)
-            moment = self._poller.moment()
-            if moment != shown:
-                shown = moment
-                self._publish(self._poller.snapshot())
+            if self._poller.tried and self._poller.moment() != self._shown:
+                self._publish_now()
+
+    def _publish_now(self) -> None:
+        self._shown = self._poller.moment()
+        self._publish(self._poller.snapshot())

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ class StateFile:
         except OSError:
             self._lock.close()
             raise OSError(f"state_file: {path} is in use by another process") from None
+        self._saving = threading.Lock()
 
     def load(self) -> dict[str, Marks]:
         """The marks of each account, by its identity; empty when there are none to be had.
@@ -55,7 +57,7 @@ class StateFile:
             return {}
         try:
             return _parse(json.loads(text))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             aside = self.path.with_name(f"{self.path.name}.{int(time.time())}.bad")
             self.path.replace(aside)
             log.warning(
@@ -69,11 +71,13 @@ class StateFile:
         document = {"format": FORMAT, "version": VERSION, "accounts": accounts}
         new = self.path.with_name(f"{self.path.name}.new")
         text = json.dumps(document, separators=(",", ":"))
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        # A save whose task was cancelled goes on in its thread, while the last one begins.
+        with self._saving:
+            with new.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
 
     def close(self) -> None:
         """Lets another process have the file."""

@@ -28,8 +28,11 @@ _MOST_FAILURES = 3
 class SweepResult:
     """What a sweep did."""
 
+    answered: int = 0
     skipped: int = 0
     """Templates that were not asked, and proven unchanged."""
+    cut_short: bool = False
+    """Whether the request limit or the poll's time left some unasked that should have been."""
     corrections: int = 0
     errors: list[UpstreamError] = field(default_factory=list)
 
@@ -72,13 +75,16 @@ class Sweep:
         self._failures = 0
         result = SweepResult()
         self._residual.begin(account, window.month, lambda: self._sums(window))
-        await self._ask_all(compulsory, window, result, lambda: False, may_ask)
+        left = await self._ask_all(compulsory, window, result, lambda: False, may_ask)
         if not self._residual.explained:
-            await self._ask_all(
-                self._suspects(), window, result, lambda: self._residual.explained, may_ask
+            tried = {entry.template.id for entry in compulsory}
+            suspects = (e for e in self._suspects() if e.template.id not in tried)
+            left += await self._ask_all(
+                suspects, window, result, lambda: self._residual.explained, may_ask
             )
+        result.cut_short = left > 0 and not self._hopeless(result)
         if self._residual.explained:
-            result.skipped = sum(entry.asked_poll != self._poll for entry in self._book)
+            result.skipped = len(self._book) - result.answered - len(result.errors)
         oldest = min((entry.asked_poll for entry in self._book), default=self._poll)
         self._residual.end(self._poll, oldest)
         return result
@@ -98,7 +104,8 @@ class Sweep:
         result: SweepResult,
         enough: Callable[[], bool],
         may_ask: Callable[[], bool],
-    ) -> None:
+    ) -> int:
+        """Asks until `enough`; returns how many were not asked though it was not enough."""
         queue = deque(entries)
 
         async def worker() -> None:
@@ -108,6 +115,7 @@ class Sweep:
         async with asyncio.TaskGroup() as workers:
             for _ in range(min(CONCURRENCY, len(queue))):
                 workers.create_task(worker())
+        return 0 if enough() else len(queue)
 
     async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> None:
         template_id = entry.template.id
@@ -121,6 +129,7 @@ class Sweep:
             result.errors.append(error)
             return
         self._failures = 0
+        result.answered += 1
         before = self._ledger.latest(template_id, window.month)
         clock = self._clock()
         result.corrections += self._ledger.record(template_id, window, after, clock)

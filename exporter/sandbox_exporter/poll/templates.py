@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sandbox_exporter.billing import Window
 from sandbox_exporter.model import Template
+from sandbox_exporter.poll.budget import Pace
 
 MAX_AGE = 900.0
 """Every template is asked at least this often, in seconds, whatever the account's total says."""
@@ -85,25 +86,25 @@ class TemplateBook:
         if active:
             entry.active_at = clock
 
-    def compulsory(
-        self, window: Window, clock: float, interval: float, per_poll: int
-    ) -> list[Entry]:
-        """Those that this poll asks whatever the total says, likeliest first.
+    def compulsory(self, window: Window, clock: float, interval: float, pace: Pace) -> list[Entry]:
+        """Those that this poll asks whatever the total says.
 
-        Active ones; ones never asked; in the first minutes of a month those whose closed month is
-        not final; and those that would be older than `MAX_AGE` before their turn came, when
-        `per_poll` calls can be made every `interval` seconds.
+        First ones never asked and, in the first minutes of a month, those whose closed month is
+        not final, likeliest first. Then active ones, and those that would be older than `MAX_AGE`
+        before their turn came, when the next poll is `interval` seconds away and what it cannot
+        ask follows at `pace`: the oldest answer first, so that none is starved.
         """
-        due = self._due(clock, interval, per_poll)
-        return self.by_likelihood(
-            entry
-            for entry in self._entries.values()
-            if entry.active
-            or entry.spawned
-            or entry.asked_at is None
-            or (window.end == window.month.end and entry.asked_until < window.end)
-            or entry.template.id in due
-        )
+        due = self._due(clock, interval, pace)
+        closing = window.end == window.month.end
+        first: list[Entry] = []
+        then: list[Entry] = []
+        for entry in self._entries.values():
+            if entry.asked_at is None or (closing and entry.asked_until < window.end):
+                first.append(entry)
+            elif entry.active or entry.spawned or entry.template.id in due:
+                then.append(entry)
+        then.sort(key=lambda e: e.asked_at or 0.0)
+        return self.by_likelihood(first) + then
 
     @staticmethod
     def by_likelihood(entries: Iterable[Entry]) -> list[Entry]:
@@ -114,13 +115,16 @@ class TemplateBook:
             reverse=True,
         )
 
-    def _due(self, clock: float, interval: float, per_poll: int) -> set[str]:
+    def _due(self, clock: float, interval: float, pace: Pace) -> set[str]:
         asked = [e for e in self._entries.values() if e.asked_at is not None]
         asked.sort(key=lambda e: e.asked_at or 0.0)
+        # Polls that are further apart bring an answer each, and those between for the rest do not.
+        oldest = max(MAX_AGE, 1.5 * interval)
         count = 0
         for place, entry in enumerate(asked):
             age = clock - (entry.asked_at or 0.0)
-            if age + interval * (1 + place // per_poll) > MAX_AGE:
+            turn = interval + pace.seconds * (place // pace.calls)
+            if age + turn > oldest:
                 count = place + 1
         return {entry.template.id for entry in asked[:count]}
 

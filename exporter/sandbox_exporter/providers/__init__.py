@@ -7,11 +7,19 @@ from typing import assert_never
 
 from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.config.model import NONE, Account
-from sandbox_exporter.providers import dreadnode, seacloud
-from sandbox_exporter.providers.base import Endpoint, Provider, TemplateSource
+from sandbox_exporter.providers import dreadnode, seacloud, seacloud_history
+from sandbox_exporter.providers.base import Endpoint, History, Provider, TemplateSource
 from sandbox_exporter.secret import Secret
 
-__all__ = ["Endpoint", "Provider", "TemplateSource", "build", "build_client"]
+__all__ = [
+    "Endpoint",
+    "History",
+    "Provider",
+    "TemplateSource",
+    "build",
+    "build_client",
+    "build_history",
+]
 
 
 def build_client(account: Account, limiter: Limiter, observer: Observer) -> Client:
@@ -44,3 +52,8 @@ def build(account: Account, client: Client) -> Provider:
             return dreadnode.Dreadnode(client, account.organization)
         case other:
             assert_never(other)
+
+
+def build_history(account: Account, client: Client) -> History | None:
+    """What the account's vendor tells of the past; None for a vendor that tells nothing."""
+    return seacloud_history.SeaCloudHistory(client) if account.provider == "seacloud" else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
-from sandbox_exporter.billing import Window
-from sandbox_exporter.model import Readings, Template
+from sandbox_exporter.billing import Month, Window
+from sandbox_exporter.model import Field, Readings, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,61 @@ class Provider(Protocol):
     fields; pagination and authentication stay inside the provider.
     """
 
+    @property
+    def name(self) -> str:
+        """The `provider` label."""
+        ...
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """The first one carries the account's totals, the rest add to it."""
+        ...
+
+    @property
+    def templates(self) -> TemplateSource | None:
+        """The breakdown by template; None where the vendor or the configuration has none."""
+        ...
+
+
+class Cycle(IntEnum):
+    """The width of a trend's buckets, in seconds."""
+
+    MINUTE = 60
+    HOUR = 3600
+    DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A quantity that a vendor tells of the past, bucket by bucket."""
+
     name: str
-    """The `provider` label."""
-    endpoints: Sequence[Endpoint]
-    """The first one carries the account's totals, the rest add to it."""
-    templates: TemplateSource | None
+    """The `endpoint` label."""
+    fields: tuple[Field, ...]
+    """The quantities that it tells, all by the same numbers."""
+    cycles: tuple[Cycle, ...]
+    """The bucket widths to be had, in ascending order."""
+    rounding: float
+    """How far from the truth the vendor's rounding may bring one bucket, in base units."""
+    fetch: Callable[[Cycle, Window, str | None], Awaitable[Sequence[float]]]
+    """One number a bucket, in base units: the usage in it or a level's mean; nan where the vendor
+    tells none. The window has whole UTC buckets and lies within a UTC day, for cycle `DAY` within
+    a month. The text is a template's id, None for the account. Raises `UpstreamError`."""
+    by_template: bool = True
+    """Whether templates have it too."""
+    optional: bool = False
+    """An answer that cannot be read is reported and done without; else it is an error."""
+
+
+class History(Protocol):
+    """A vendor that tells of the past."""
+
+    trends: Sequence[Trend]
+
+    async def totals(self, window: Window, template_id: str | None) -> Readings:
+        """The month totals of a window, exactly; raises `UpstreamError`."""
+        ...
+
+    async def daily_costs(self, month: Month, template_id: str | None) -> Mapping[int, float]:
+        """USD of a month's days, by the Unix second of their start; raises `UpstreamError`."""
+        ...

@@ -39,7 +39,7 @@ def amount(parent: Mapping[str, object], key: str, path: str = "") -> float | No
         return None
     where = f"{path}.{key}" if path else key
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        number = float(value)
+        number = float(value.strip())
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) <= _LARGEST else math.inf
     else:

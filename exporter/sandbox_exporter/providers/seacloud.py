@@ -25,6 +25,8 @@ from sandbox_exporter.providers.parse import (
 from sandbox_exporter.secret import Secret
 
 _MAX_PAGES = 1000
+_NO_FILTER = "all"
+"""As a template's id it would bring the account's totals."""
 _PREVIOUS_MONTH_EVERY = 3600.0
 _SUMMARY = "/sandboxes/usage/summary"
 _SUMMARY_FIELDS = {
@@ -62,7 +64,7 @@ class SeaCloud:
         )
 
     async def _summary(self, window: Window) -> Readings:
-        return await _usage(self._client, "summary", window)
+        return await read_summary(self._client, "summary", window)
 
     async def _storage(self, _window: Window) -> Readings:
         answer = mapping(
@@ -115,7 +117,7 @@ class SeaCloudTemplates:
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         """One template's share of the summary."""
-        return await _usage(self._client, "template_summary", window, template_id)
+        return await read_summary(self._client, "template_summary", window, template_id)
 
 
 def headers(secret: Secret, project_id: str) -> Mapping[str, str]:
@@ -144,7 +146,7 @@ def explain(status: int, body: object) -> Failure | None:
     return Failure(classify(status), ": ".join(parts)) if parts else None
 
 
-async def _usage(
+async def read_summary(
     client: Client, endpoint: str, window: Window, template_id: str | None = None
 ) -> Readings:
     """A summary of an explicit window, whose end is inclusive in this API."""
@@ -197,8 +199,13 @@ def _template_page(answer: object) -> tuple[Sequence[object], int | None]:
 
 def _template(item: Mapping[str, object], index: int) -> Template:
     path = f"templates[{index}]"
+    template_id = identifier(item, "templateID", path)
+    if template_id == _NO_FILTER:
+        raise AnswerError(
+            f"{path}.templateID: `{_NO_FILTER}` cannot be asked for: it means no filter"
+        )
     return Template(
-        id=identifier(item, "templateID", path),
+        id=template_id,
         name=_first_name(item, "names", path) or _first_name(item, "aliases", path),
         type=text(item, "type", path),
         version=text(item, "version", path),

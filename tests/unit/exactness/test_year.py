@@ -6,11 +6,12 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox_exporter.billing import Month, MonthClose, Phase, Window
@@ -152,7 +153,7 @@ class World:
 
     def _start(self, marks: Marks | None) -> AccountPoller:
         ledger = Ledger(CLOSE)
-        if marks:
+        if marks is not None:
             ledger.restore(marks)
         account = Account("a", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE"))
         upstream = Upstream(
@@ -165,7 +166,8 @@ class World:
 
     def restart(self, *, state: bool) -> None:
         """Ends the exporter and starts another, with or without the state file."""
-        self.poller = self._start(self.poller.ledger.marks(self.wall) if state else None)
+        ledger = self.poller.ledger
+        self.poller = self._start(ledger.marks(self.wall) if state and ledger.known else None)
 
     def pass_time(self, seconds: float) -> None:
         """Lets time go by for everybody."""
@@ -220,7 +222,7 @@ def fleet(random: Random, start: float, end: float, count: int) -> list[FakeTemp
 
 
 def increase(before: Sample, after: Sample) -> float:
-    """What PromQL's increase() adds for two samples that follow each other."""
+    """What PromQL adds up for two samples that follow each other."""
     return after.value - before.value if after.value >= before.value else after.value
 
 
@@ -240,7 +242,7 @@ def check_increases(world: World) -> tuple[int, int]:
     """Compares each step between two scrapes with the ledger; counts those checked, and turns."""
     checked = turns = 0
     for scope, samples in world.samples.items():
-        for before, after in zip(samples, samples[1:], strict=False):
+        for before, after in pairwise(samples):
             if not witnessed(before, after):
                 continue
             exact = world.used(scope, before.as_of, after.as_of)
@@ -253,7 +255,7 @@ def check_increases(world: World) -> tuple[int, int]:
 def check_never_falls(world: World) -> None:
     """Within a month no counter falls."""
     for samples in world.samples.values():
-        for before, after in zip(samples, samples[1:], strict=False):
+        for before, after in pairwise(samples):
             assert before.month != after.month or after.value >= before.value
 
 
@@ -312,6 +314,7 @@ def _live(
 
 @pytest.mark.parametrize("restarts", ["", "state", "no state"])
 @given(seed=st.integers(0, 2**32))
+@example(seed=900788)
 @settings(max_examples=8)
 def test_increase_is_exact(restarts: str, seed: int) -> None:
     """Through outages, restarts and lost scrapes, increase() is the ledger's usage, to the cent."""
@@ -324,6 +327,7 @@ def test_increase_is_exact(restarts: str, seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
+@example(seed=900788)
 @settings(max_examples=8)
 def test_clock_steps_lose_and_double_nothing(seed: int) -> None:
     """A clock that is set forth and back neither counts usage twice nor makes a counter fall."""
@@ -335,6 +339,7 @@ def test_clock_steps_lose_and_double_nothing(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
+@example(seed=900788)
 @settings(max_examples=8)
 def test_corrections_are_held_not_doubled(seed: int) -> None:
     """However totals are corrected, a counter never falls, and never shows more than was used."""

@@ -211,6 +211,15 @@ def test_with_marks_new_templates_are_births_even_at_the_start(ledger: Ledger) -
     assert cost(restarted, "new", NOON + 60) == 0.0
 
 
+def test_a_birth_that_nobody_saw_is_born_again_after_a_restart(ledger: Ledger) -> None:
+    """The state file does not know a counter that has shown no more than its 0."""
+    record(ledger, SUMMARY, NOON, {COST: 9.0})
+    record(ledger, "new", NOON, {COST: 2.0})
+    restarted = saved(ledger, NOON)
+    record(restarted, "new", NOON + 60, {COST: 3.0})
+    assert cost(restarted, "new", NOON + 60) == 0.0
+
+
 def test_marks_of_a_month_long_gone_make_the_new_month_a_birth(ledger: Ledger) -> None:
     """Down over the turn: the last sample is the old month's, so a 0 must come before the new."""
     record(ledger, SUMMARY, TURN - 60, {COST: 100.0})
@@ -219,9 +228,22 @@ def test_marks_of_a_month_long_gone_make_the_new_month_a_birth(ledger: Ledger) -
     assert cost(restarted, SUMMARY, TURN + 9000) == 0.0
 
 
+def test_a_month_that_began_while_nobody_polled_is_a_birth_after_a_restart(
+    ledger: Ledger,
+) -> None:
+    """The upstream was down over the turn, and the exporter restarted in the new month."""
+    record(ledger, SUMMARY, TURN - 60, {COST: 100.0})
+    restarted = saved(ledger, TURN + 3600)
+    assert ledger.known
+    assert restarted.known
+    record(restarted, SUMMARY, TURN + 9000, {COST: 120.0})
+    assert cost(restarted, SUMMARY, TURN + 9000) == 0.0
+
+
 def test_marks_are_those_of_months_still_to_be_shown(ledger: Ledger) -> None:
     """The closed month is saved while it is shown, and no longer."""
     record(ledger, SUMMARY, TURN - 60, {COST: 100.0})
+    assert cost(ledger, SUMMARY, TURN + 300) == 0.0
     record(ledger, SUMMARY, TURN + 310, {COST: 1.0})
     assert set(ledger.marks(TURN + 100)) == {"2026-10", "2026-11"}
     assert ledger.marks(TURN + 500) == {"2026-11": {SUMMARY: {COST: 1.0}}}

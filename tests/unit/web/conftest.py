@@ -27,8 +27,8 @@ from sandbox_exporter.web.site import Site
 
 TEXT, OPENMETRICS = b"text " * 50, b"openmetrics " * 50
 PAGE = Page(
-    text=Body(plain=TEXT, gzip=gzip.compress(TEXT)),
-    openmetrics=Body(plain=OPENMETRICS, gzip=gzip.compress(OPENMETRICS)),
+    text=Body(parts=(TEXT,), gzip=gzip.compress(TEXT)),
+    openmetrics=Body(parts=(OPENMETRICS,), gzip=gzip.compress(OPENMETRICS)),
 )
 
 

@@ -1,0 +1,48 @@
+"""Time that passes only when nothing else is to be done."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        loop = self
+
+        class Selector(selectors.DefaultSelector):
+            def select(
+                self, timeout: float | None = None
+            ) -> list[tuple[selectors.SelectorKey, int]]:
+                if timeout is not None and timeout > 0:
+                    # Like a real selector, never early by a rounding error.
+                    loop.now = math.nextafter(loop.now + timeout, math.inf)
+                return super().select(0)
+
+        super().__init__(Selector())
+
+    def time(self) -> float:
+        return self.now
+
+
+InVirtualTime = Callable[[Callable[[VirtualLoop], Coroutine[Any, Any, None]]], None]
+
+
+@pytest.fixture(scope="session")
+def in_virtual_time() -> InVirtualTime:
+    """Runs a coroutine in an event loop whose waits take no time."""
+
+    def run(test: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
+        loop = VirtualLoop()
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(test(loop))
+
+    return run

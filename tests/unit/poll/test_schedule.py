@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox_exporter.billing import Month, MonthClose, Window
+from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.model import Field
+from sandbox_exporter.poll.account import Timing
+from sandbox_exporter.poll.schedule import Schedule
+from sandbox_exporter.snapshot import AccountSnapshot
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import InVirtualTime, VirtualLoop
+    from tests.unit.poll.conftest import FakeVendor, MakePolled
+
+END = Month(2026, 11).end
+
+
+class Scheduled:
+    """An account on its schedule; the wall clock starts `before` seconds before December."""
+
+    def __init__(
+        self, loop: VirtualLoop, vendor: FakeVendor, make_polled: MakePolled, **changes: Any
+    ) -> None:
+        self.start = END - changes.pop("before", 86400.0)
+        self.published: list[tuple[float, AccountSnapshot]] = []
+        """Changes of what is published, and when they came."""
+        self.vendor = vendor
+        place = changes.pop("place", 0.0)
+        timing = Timing(
+            MonthClose(300.0, 120.0), 300.0, lambda: self.start + loop.time(), loop.time
+        )
+        self.poller = make_polled(vendor, timing, **changes).poller
+        self.schedule = Schedule(self.poller, self._publish, timing, place)
+        self._loop = loop
+        self.polls: list[tuple[float, Window]] = []
+        poll = self.poller.poll
+
+        async def noted() -> None:
+            began = loop.time()
+            await poll()
+            assert self.poller.window is not None
+            self.polls.append((round(began, 3), self.poller.window))
+
+        self.poller.poll = noted  # type: ignore[method-assign]
+
+    def _publish(self, snapshot: AccountSnapshot) -> None:
+        if not self.published or snapshot != self.published[-1][1]:
+            self.published.append((self._loop.time(), snapshot))
+
+    async def run(self, seconds: float) -> None:
+        """Runs for so long."""
+        task = asyncio.create_task(self.schedule.run())
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def times(self) -> list[int]:
+        """The whole seconds at which polls began."""
+        return [int(began) for began, _ in self.polls]
+
+    def costs(self) -> list[tuple[int, float | None]]:
+        """The account's counter as it was published, from second to second."""
+        return [
+            (int(moment), snapshot.usage.counters.get(Field.COST_USD))
+            for moment, snapshot in self.published
+        ]
+
+
+@pytest.mark.parametrize(("place", "times"), [(0.0, [0, 60, 120, 180]), (0.5, [0, 30, 90, 150])])
+def test_the_first_poll_is_at_once_and_the_next_are_spread(
+    fake_vendor: type[FakeVendor],
+    make_polled: MakePolled,
+    in_virtual_time: InVirtualTime,
+    place: float,
+    times: list[int],
+) -> None:
+    """Accounts come one after the other within the interval, but none waits to begin."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor("a"), make_polled, place=place)
+        await account.run(200)
+        assert account.times[:4] == times
+        assert [int(moment) for moment, _ in account.published] == account.times
+
+    in_virtual_time(test)
+
+
+def test_polls_never_overlap(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """A poll that takes longer than its interval is followed by the next, not joined by it."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor()
+        vendor.templates = None
+        vendor.call_seconds = 15.0
+        account = Scheduled(loop, vendor, make_polled, poll_interval=10.0)
+        await account.run(50)
+        assert account.times == [0, 15, 30]
+
+    in_virtual_time(test)
+
+
+def test_each_phase_of_a_months_end_is_polled_as_it_begins(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """Hourly polls would miss it: the closed month is asked twice, then the new one at once."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor(), make_polled, before=100, poll_interval=3600.0)
+        await account.run(1000)
+        assert [
+            (int(began), str(window.month), window.end == END) for began, window in account.polls
+        ] == [
+            (0, "2026-11", False),
+            (100, "2026-11", True),
+            (250, "2026-11", True),
+            (400, "2026-12", False),
+        ]
+
+    in_virtual_time(test)
+
+
+def test_accounts_ask_one_after_the_other_when_a_month_ends(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """The vendor does not get all accounts' calls in the same second."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(
+            loop, fake_vendor(), make_polled, before=100, poll_interval=3600.0, place=0.5
+        )
+        await account.run(420)
+        assert account.times[:2] == [0, 115]
+
+    in_virtual_time(test)
+
+
+def test_the_clock_alone_changes_what_is_published(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """Even with the vendor down the counters show 0 in time, and then the new month."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        vendor.use("a", 5.0)
+        account = Scheduled(loop, vendor, make_polled, before=100, poll_interval=60.0)
+        running = asyncio.create_task(account.run(700))
+        await asyncio.sleep(350)
+        vendor.failures["summary"] = UpstreamError(Reason.SERVER, "down")
+        await running
+        seen = dict(account.costs())
+        assert seen[0] == 5.0
+        assert seen[400] == 0.0
+        assert list(seen.values())[-1] is None
+
+    in_virtual_time(test)
+
+
+def test_numbers_that_grow_stale_disappear_between_polls(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """Nobody waits for the next poll of an hourly account to see that its numbers are old."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        account = Scheduled(loop, vendor, make_polled, poll_interval=200.0)
+        running = asyncio.create_task(account.run(390))
+        await asyncio.sleep(100)
+        vendor.failures["summary"] = UpstreamError(Reason.SERVER, "down")
+        await running
+        times = [int(moment) for moment, _ in account.published]
+        assert times == [0, 200, 300]
+        assert [value for _, value in account.costs()] == [0.0, 0.0, None]
+
+    in_virtual_time(test)
+
+
+def test_a_clock_set_forward_over_a_months_end_is_noticed(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """The new month is asked for within moments, not at the next poll."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor(), make_polled, poll_interval=3600.0)
+        running = asyncio.create_task(account.run(60))
+        await asyncio.sleep(30)
+        account.start += 2 * 86400
+        await running
+        assert [str(window.month) for _, window in account.polls] == ["2026-11", "2026-12"]
+        assert account.times == [0, 30]
+
+    in_virtual_time(test)
+
+
+def test_a_fault_of_the_exporter_ends_one_poll_only(
+    fake_vendor: type[FakeVendor],
+    make_polled: MakePolled,
+    in_virtual_time: InVirtualTime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is logged with its traceback and published; the next poll comes as ever."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        vendor.failures["summary"] = RuntimeError("a fault")  # type: ignore[assignment]
+        account = Scheduled(loop, vendor, make_polled)
+        running = asyncio.create_task(account.run(70))
+        await asyncio.sleep(30)
+        vendor.failures.clear()
+        await running
+        first, second = (snapshot for _, snapshot in account.published)
+        assert "internal error" in first.error
+        assert second.up
+
+    with caplog.at_level(logging.ERROR):
+        in_virtual_time(test)
+    assert caplog.records[0].exc_info is not None
+
+
+def test_what_the_limit_cut_short_goes_on_a_minute_later(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """A long interval does not make templates wait that the request limit left over."""
+    vendor = fake_vendor(*(f"tpl-{n}" for n in range(150)))
+
+    async def main(loop: VirtualLoop) -> None:
+        scheduled = Scheduled(
+            loop, vendor, make_polled, poll_interval=1800.0, max_requests_per_minute=60
+        )
+        await scheduled.run(1700.0)
+        assert scheduled.times[:3] == [0, 60, 120]
+        assert len(scheduled.times) < 5
+        asked = {endpoint for endpoint, _ in vendor.calls if endpoint.startswith("tpl-")}
+        assert len(asked) == 150
+
+    in_virtual_time(main)

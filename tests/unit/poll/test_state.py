@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox_exporter.model import Field
+from sandbox_exporter.poll.state import FORMAT, LIFETIME, VERSION, Marks, StateFile
+
+MARKS: dict[str, Marks] = {
+    "seacloud prod": {
+        "2026-11": {"\0summary": {Field.COST_USD: 1.5}, "tpl-ü": {Field.VCPU_SECONDS: 3600.0}},
+        LIFETIME: {"\0usage": {Field.SESSIONS: 7.0}},
+    }
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a state file may be."""
+    return tmp_path / "state.json"
+
+
+def load(path: Path) -> dict[str, Marks]:
+    """What a new process reads."""
+    state = StateFile(str(path))
+    try:
+        return state.load()
+    finally:
+        state.close()
+
+
+def document(**changes: object) -> str:
+    """A state file's text with something changed at its top."""
+    return json.dumps({"format": FORMAT, "version": VERSION, "accounts": MARKS} | changes)
+
+
+def test_marks_come_back_as_they_were_saved(file: Path) -> None:
+    """What was saved is read by the next process."""
+    state = StateFile(str(file))
+    assert state.load() == {}
+    state.save(MARKS)
+    state.close()
+    assert load(file) == MARKS
+
+
+BAD = {
+    "empty": "",
+    "garbage": "\0\1\2",
+    "truncated": document()[:-20],
+    "not an object": "[]",
+    "another program's": json.dumps({"format": "something else"}),
+    "newer": document(version=VERSION + 1),
+    "no accounts": document(accounts=None),
+    "periods": document(accounts={"a": []}),
+    "month": document(accounts={"a": {"2026-13": {}}}),
+    "scopes": document(accounts={"a": {"2026-11": 1}}),
+    "marks": document(accounts={"a": {"2026-11": {"t": 1}}}),
+    "unknown field": document(accounts={"a": {"2026-11": {"t": {"joules": 1}}}}),
+    "text": document(accounts={"a": {"2026-11": {"t": {"cost_usd": "1"}}}}),
+    "boolean": document(accounts={"a": {"2026-11": {"t": {"cost_usd": True}}}}),
+    "negative": document(accounts={"a": {"2026-11": {"t": {"cost_usd": -1}}}}),
+    "infinite": document(accounts={"a": {"2026-11": {"t": {"cost_usd": float("inf")}}}}),
+    "not a number": document(accounts={"a": {"2026-11": {"t": {"cost_usd": float("nan")}}}}),
+    "huge": document(accounts={"a": {"2026-11": {"t": {"cost_usd": 10**400}}}}),
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
+def test_a_file_that_cannot_be_understood_is_set_aside(
+    file: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The start goes on without it, one warning says so, and nothing of it is lost."""
+    file.write_text(text)
+    assert load(file) == {}
+    assert not file.exists()
+    (aside,) = file.parent.glob("state.json.*.bad")
+    assert aside.read_text() == text
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "set aside" in record.message
+    assert vars(record)["aside"] == str(aside)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.binary() | JSON.map(lambda value: document(accounts=value).encode()))
+def test_no_file_stops_the_start(file: Path, content: bytes) -> None:
+    """Whatever the file holds, it is read or set aside."""
+    file.write_bytes(content)
+    for scopes in (s for m in load(file).values() for s in m.values()):
+        for value in (v for marks in scopes.values() for v in marks.values()):
+            assert 0 <= value < float("inf")
+
+
+def test_a_file_that_may_not_be_read_is_an_error(file: Path) -> None:
+    """A folder in its place is told as the system tells it."""
+    file.mkdir()
+    with pytest.raises(IsADirectoryError):
+        load(file)
+
+
+def test_two_processes_cannot_have_one_file(file: Path) -> None:
+    """The second is refused with one clear line, until the first lets go."""
+    first = StateFile(str(file))
+    with pytest.raises(OSError, match=r"state_file: .*state.json is in use by another process"):
+        StateFile(str(file))
+    code = f"from sandbox_exporter.poll.state import StateFile; StateFile({str(file)!r})"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert b"is in use by another process" in other.stderr
+    first.close()
+    StateFile(str(file)).close()
+
+
+def test_a_save_that_fails_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full in the middle of a save costs nothing that was saved before."""
+    state = StateFile(str(file))
+    state.save(MARKS)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        state.save({})
+    monkeypatch.undo()
+    assert state.load() == MARKS
+    state.close()
+
+
+def test_saves_at_the_same_time_do_not_mix(file: Path) -> None:
+    """Whichever save is last, the file is one of them, whole."""
+    state = StateFile(str(file))
+    versions: list[dict[str, Marks]] = [
+        {f"a{n}": {LIFETIME: {f"t{i}": {Field.SESSIONS: float(n)} for i in range(50)}}}
+        for n in range(4)
+    ]
+
+    def save(version: dict[str, Marks]) -> None:
+        for _ in range(5):
+            state.save(version)
+
+    threads = [threading.Thread(target=save, args=(version,)) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert state.load() in versions
+    state.close()

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.config.model import Account, Config, SecretRef
+from sandbox_exporter.daemon import Daemon
+from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.web.server import Server
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Vendor:
+    """A vendor on a real socket, whose account has two templates."""
+
+    url: str = ""
+    cost: float = 5.0
+    status: int = 200
+    keys: list[str] = field(default_factory=list)
+    """The key of each request."""
+
+    async def answer(self, request: Request) -> JSONResponse:
+        self.keys.append(request.headers["X-API-Key"])
+        if self.status != 200:
+            return JSONResponse({"error": "refused"}, self.status)
+        if request.url.path.endswith("/templates"):
+            return JSONResponse([{"templateID": "tpl-1"}])
+        if request.url.path.endswith("/summary"):
+            return JSONResponse({"usage_costs_usd": self.cost})
+        return JSONResponse({"error": "not found"}, 404)
+
+
+class Running:
+    """A daemon, and the configuration that a reload finds."""
+
+    def __init__(self, config: Config) -> None:
+        self.found: Config | ConfigError = config
+        self.daemon = Daemon(config, self._load)
+
+    def _load(self) -> Config:
+        if isinstance(self.found, ConfigError):
+            raise self.found
+        return self.found
+
+    async def reload(self, config: Config | ConfigError) -> None:
+        """Reloads what is found then."""
+        self.found = config
+        await self.daemon.reload()
+
+    @property
+    def text(self) -> str:
+        """What a scrape is served."""
+        return self.daemon.publisher.page.text.plain.decode()
+
+    def _served(self, lines: tuple[str, ...]) -> bool:
+        return all(line in self.text for line in lines)
+
+    async def until(self, *lines: str, gone: str = "no such line") -> None:
+        """Waits until a scrape is served these lines, and not the one that must be gone."""
+        async with asyncio.timeout(5):
+            while not self._served(lines) or gone in self.text:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.005)
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vendor]:
+    """A vendor that knows every key."""
+    monkeypatch.setenv("KEY", "made-up-key")
+    vendor = Vendor()
+    server = Server(Starlette(routes=[Route("/{path:path}", vendor.answer)]))
+    await server.start("127.0.0.1:0")
+    vendor.url = server.url
+    yield vendor
+    await server.stop()
+
+
+@pytest.fixture
+async def start(vendor: Vendor) -> AsyncIterator[Start]:
+    """Starts daemons, and stops them after the test."""
+    started: list[Daemon] = []
+
+    async def start(config: Config) -> Running:
+        running = Running(config)
+        started.append(running.daemon)
+        await running.daemon.start()
+        return running
+
+    yield start
+    for daemon in started:
+        await daemon.stop()
+
+
+def account(vendor: Vendor, name: str = "prod", **changes: Any) -> Account:
+    """An account at the vendor."""
+    plain = Account(name, "seacloud", vendor.url, SecretRef("env", "KEY"), poll_interval=10.0)
+    return replace(plain, **changes)
+
+
+def cost(value: float, name: str = "prod", level: str = "account") -> str:
+    """The line of a cost counter."""
+    template = ',template_id="tpl-1"' if level == "template" else ""
+    return (
+        f'sandbox_{level}_cost_usd_total{{provider="seacloud",account="{name}"{template}}} {value}'
+    )
+
+
+async def test_every_account_is_polled_at_once(vendor: Vendor, start: Start) -> None:
+    """The first publication of each comes within moments."""
+    running = await start(Config((account(vendor), account(vendor, "test"))))
+    await running.until(cost(5.0), cost(5.0, "test"), cost(5.0, level="template"))
+    assert running.daemon.publisher.snapshot.ready
+    assert "sandbox_exporter_config_last_reload_successful 1.0" in running.text
+
+
+async def test_an_account_that_did_not_change_goes_on(vendor: Vendor, start: Start) -> None:
+    """A reload that adds another account asks nothing of the first and drops nothing of it."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0), cost(5.0, level="template"))
+    vendor.cost = 6.0
+    await running.reload(Config((account(vendor, "test"), account(vendor))))
+    await running.until(cost(6.0, "test"), cost(5.0))
+    assert [a.account for a in running.daemon.publisher.snapshot.accounts] == ["test", "prod"]
+
+
+async def test_an_account_that_changed_keeps_its_counters(vendor: Vendor, start: Start) -> None:
+    """Even when the vendor corrected its total meanwhile, the counter holds."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    vendor.cost = 3.0
+    await running.reload(Config((account(vendor, budget_usd=9.0),)))
+    await running.until(
+        cost(5.0),
+        'sandbox_account_month_cost_usd{provider="seacloud",account="prod"} 3.0',
+        'sandbox_account_budget_usd{provider="seacloud",account="prod"} 9.0',
+    )
+
+
+async def test_an_account_that_changed_is_never_without_numbers(
+    vendor: Vendor, start: Start
+) -> None:
+    """Scrapes between the reload and the first poll after it see what was known before."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0), cost(5.0, level="template"))
+    await running.reload(Config((account(vendor, budget_usd=9.0),)))
+    await running.daemon.publisher.render()
+    assert cost(5.0) in running.text
+    assert cost(5.0, level="template") in running.text
+    assert running.daemon.publisher.snapshot.ready
+
+
+async def test_another_account_of_the_same_name_starts_afresh(vendor: Vendor, start: Start) -> None:
+    """What the vendor calls another project has counters of its own."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    vendor.cost = 3.0
+    await running.reload(Config((account(vendor, project_id="other"),)))
+    await running.until(cost(3.0), gone=cost(5.0))
+
+
+async def test_settings_of_all_accounts_reach_each(vendor: Vendor, start: Start) -> None:
+    """A new staleness applies though no account's own section changed."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    asked = len(vendor.keys)
+    await running.reload(Config((account(vendor),), month_close=MonthClose(60.0, 60.0)))
+    await running.until(cost(5.0))
+    async with asyncio.timeout(5):
+        while len(vendor.keys) <= asked:  # noqa: ASYNC110 - the vendor tells nobody
+            await asyncio.sleep(0.005)
+
+
+async def test_a_removed_account_vanishes_whole(vendor: Vendor, start: Start) -> None:
+    """Its usage, its health and what the exporter counted of its calls."""
+    running = await start(Config((account(vendor), account(vendor, "old"))))
+    await running.until(cost(5.0), cost(5.0, "old"))
+    await running.reload(Config((account(vendor),)))
+    await running.until(cost(5.0), gone='account="old"')
+
+
+async def test_an_account_that_moved_to_another_vendor_leaves_nothing(
+    vendor: Vendor, start: Start
+) -> None:
+    """The name stays, and no series of the former vendor does."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    moved = account(vendor, provider="dreadnode", organization="acme")
+    await running.reload(Config((moved,)))
+    await running.until('sandbox_up{provider="dreadnode",account="prod"}', gone="seacloud")
+
+
+@pytest.mark.parametrize("where", ["file", "state_file", "ca_file"])
+async def test_a_bad_configuration_is_refused_as_a_whole(
+    vendor: Vendor, start: Start, tmp_path: Path, where: str
+) -> None:
+    """Nothing of it is taken, the old one goes on, and a metric says so."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    both = (account(vendor, poll_interval=20.0), account(vendor, "new"))
+    bad: dict[str, Config | ConfigError] = {
+        "file": ConfigError([Problem("accounts[0].name", "is missing")]),
+        "state_file": Config(both, state_file=str(tmp_path / "state.json")),
+        "ca_file": Config((*both[:1], replace(both[1], base_url="https://a", ca_file="/none"))),
+    }
+    with pytest.raises(ConfigError):
+        await running.reload(bad[where])
+    await running.daemon.publisher.render()
+    assert cost(5.0) in running.text
+    assert 'account="new"' not in running.text
+    assert "sandbox_exporter_config_last_reload_successful 0.0" in running.text
+    await running.reload(Config(both))
+    await running.until(cost(5.0, "new"), "sandbox_exporter_config_last_reload_successful 1.0")
+
+
+async def test_secrets_are_read_anew(
+    vendor: Vendor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of accounts that did not change; one that cannot be read refuses the reload."""
+    config = Config((account(vendor),))
+    running = await start(config)
+    await running.until(cost(5.0))
+    monkeypatch.delenv("KEY")
+    with pytest.raises(ConfigError, match=r"^account prod: environment variable KEY is unset"):
+        await running.reload(config)
+    monkeypatch.setenv("KEY", "another-key")
+    await running.reload(config)
+    (poller,) = running.daemon._pollers.values()
+    await poller.poll()
+    assert set(vendor.keys) == {"made-up-key", "another-key"}
+    assert vendor.keys[-1] == "another-key"
+
+
+async def test_a_refused_key_of_one_account_touches_no_other(vendor: Vendor, start: Start) -> None:
+    """Health and error counts say which; the other account is as ever."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    vendor.status = 401
+    await running.reload(Config((account(vendor), account(vendor, "test"))))
+    await running.until(
+        'sandbox_up{provider="seacloud",account="test"} 0.0',
+        'sandbox_up{provider="seacloud",account="prod"} 1.0',
+        cost(5.0),
+    )
+
+
+async def test_counters_hold_across_a_restart(vendor: Vendor, start: Start, tmp_path: Path) -> None:
+    """The state file keeps the marks of a process that ended, and belongs to one at a time."""
+    config = Config((account(vendor),), state_file=str(tmp_path / "state.json"))
+    first = await start(config)
+    await first.until(cost(5.0))
+    with pytest.raises(OSError, match="in use by another process"):
+        await start(config)
+    await first.daemon.stop()
+    assert "made-up-key" not in json.dumps((tmp_path / "state.json").read_text())
+    vendor.cost = 3.0
+    second = await start(config)
+    await second.until(
+        cost(5.0), 'sandbox_account_month_cost_usd{provider="seacloud",account="prod"} 3.0'
+    )
+
+
+async def test_a_start_that_fails_costs_no_marks(
+    vendor: Vendor, start: Start, tmp_path: Path
+) -> None:
+    """A mistake that only shows when clients are made leaves the state file as it was."""
+    path = tmp_path / "state.json"
+    good = Config((account(vendor),), state_file=str(path))
+    first = await start(good)
+    await first.until(cost(5.0))
+    await first.daemon.stop()
+    saved = path.read_text()
+    broken = account(vendor, "broken", base_url="https://a", ca_file="/none")
+    running = Running(replace(good, accounts=(*good.accounts, broken)))
+    with pytest.raises(ConfigError, match=r"^account broken: cannot read /none"):
+        await running.daemon.start()
+    await running.daemon.stop()
+    assert json.loads(path.read_text()) == json.loads(saved)
+
+
+async def test_a_task_that_dies_is_told_and_fails_the_daemon(
+    vendor: Vendor, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exporter that no longer publishes must not look alive."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    assert not running.daemon.failed.is_set()
+
+    async def broken() -> None:
+        raise RuntimeError("no page today")
+
+    running.daemon.publisher.render = broken
+    running.daemon.publisher.restart(())
+    async with asyncio.timeout(5):
+        await running.daemon.failed.wait()
+    assert "a task ended by a fault" in caplog.text
