@@ -233,7 +233,7 @@ TEMPLATE_INFO = Metric(
 UP = Metric(
     "sandbox_up",
     Type.GAUGE,
-    "1 when the last poll of every endpoint that the account's deployment has succeeded.",
+    "1 when the last poll of the account's own totals succeeded; sandbox_endpoint_up has the rest.",
     "polls",
 )
 ENDPOINT_UP = Metric(

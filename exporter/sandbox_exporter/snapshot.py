@@ -35,6 +35,8 @@ class EndpointHealth:
     """Unix seconds; None before the first success."""
     error: str = ""
     """Reason and message of the last failure while it lasts, else empty. Holds no secret."""
+    required: bool = True
+    """Whether the account counts as down without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class AccountSnapshot:
 
     @property
     def up(self) -> bool:
-        """Whether the last poll of every endpoint that the deployment has succeeded."""
-        return bool(self.endpoints) and all(endpoint.up for endpoint in self.endpoints)
+        """Whether the last poll of every required endpoint succeeded."""
+        required = [endpoint.up for endpoint in self.endpoints if endpoint.required]
+        return bool(required) and all(required)
 
     @property
     def last_success(self) -> float | None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sandbox_exporter.snapshot import AccountSnapshot, EndpointHealth, Snapshot
 
 UP = EndpointHealth("summary", up=True, last_success=1000.0)
 DOWN = EndpointHealth("storage", up=False, last_success=900.0, error="server: HTTP 500")
 
 
-def test_an_account_is_up_when_all_of_its_endpoints_are() -> None:
-    """One that was never polled is not."""
+def test_an_account_is_up_when_all_required_endpoints_are() -> None:
+    """One that was never polled is not; what adds to the totals is not required."""
     assert AccountSnapshot("seacloud", "a", endpoints=(UP,)).up
+    assert AccountSnapshot("seacloud", "a", endpoints=(UP, replace(DOWN, required=False))).up
     assert not AccountSnapshot("seacloud", "a", endpoints=(UP, DOWN)).up
     assert not AccountSnapshot("seacloud", "a").up
 

@@ -72,7 +72,8 @@ class Client:
         self._jitter = jitter
         self._slots = asyncio.Semaphore(concurrency)
         self._deadline = math.inf
-        self._throttled_until = -math.inf
+        self._throttled_until: dict[str, float] = {}
+        """When each endpoint may be called again that the vendor throttled."""
         try:
             url = httpx.URL(self._base_url)
         except httpx.InvalidURL as error:
@@ -119,7 +120,7 @@ class Client:
                 may_reread = False
                 self._log_retry(endpoint, failed, "with the secret read anew")
                 continue
-            wait = self._wait(failed, retries, call.deadline)
+            wait = self._wait(failed, retries, call)
             retries += 1
             self._log_retry(endpoint, failed, f"in {wait:.1f} s")
             await self._sleep(wait)
@@ -148,14 +149,19 @@ class Client:
                 request_id=rejected.request_id,
             ) from None
 
-    def _wait(self, failed: UpstreamError, retries: int, deadline: float) -> float:
+    def _wait(self, failed: UpstreamError, retries: int, call: _Call) -> float:
         """Seconds before the next attempt; raises `failed` when there must be none."""
         now = asyncio.get_running_loop().time()
         asked = failed.retry_after or 0.0
         if failed.reason is Reason.RATE_LIMITED:
-            self._throttled_until = max(self._throttled_until, now + asked)
+            until = self._throttled_until.get(call.endpoint, now)
+            self._throttled_until[call.endpoint] = max(until, now + asked)
         wait = asked + backoff(retries, self._jitter)
-        if not is_retryable(failed.reason) or retries + 1 >= ATTEMPTS or now + wait >= deadline:
+        if (
+            not is_retryable(failed.reason)
+            or retries + 1 >= ATTEMPTS
+            or now + wait >= call.deadline
+        ):
             raise failed
         return wait
 
@@ -179,7 +185,7 @@ class Client:
         except TimeoutError:
             raise _too_late() from None
         try:
-            await self._permit(call.deadline)
+            await self._permit(call.endpoint, call.deadline)
             with tracing.call(call.endpoint) as span:
                 headers = self._headers(secret)
                 answer = await self._exchange.get(call.endpoint, url, headers, call.deadline)
@@ -189,14 +195,15 @@ class Client:
         finally:
             self._slots.release()
 
-    async def _permit(self, deadline: float) -> None:
+    async def _permit(self, endpoint: str, deadline: float) -> None:
         """Wait until both the vendor and the account's own limit allow a call."""
         now = asyncio.get_running_loop().time()
         if now >= deadline:
             raise _too_late()
-        wait = self._throttled_until - now
+        until = self._throttled_until.get(endpoint, now)
+        wait = until - now
         if wait > 0:
-            if self._throttled_until >= deadline:
+            if until >= deadline:
                 raise _NotSentError(
                     Reason.RATE_LIMITED,
                     f"the vendor asked for no calls for another {wait:.0f} s",

@@ -135,6 +135,7 @@ def _request_id(headers: httpx.Headers, value: object) -> str:
 
 
 def _unanswered(error: httpx.TransportError, host: str) -> UpstreamError:
+    why = str(error) or type(error).__name__
     match error:
         case httpx.ConnectTimeout():
             return UpstreamError(
@@ -146,5 +147,5 @@ def _unanswered(error: httpx.TransportError, host: str) -> UpstreamError:
             # Its text may quote the header that could not be sent.
             return UpstreamError(Reason.CONNECT, "a header holds what HTTP cannot carry")
         case httpx.ConnectError() | httpx.ProxyError():
-            return UpstreamError(Reason.CONNECT, f"cannot connect to {host}: {error}")
-    return UpstreamError(Reason.CONNECT, f"the connection to {host} broke: {error}")
+            return UpstreamError(Reason.CONNECT, f"cannot connect to {host}: {why}")
+    return UpstreamError(Reason.CONNECT, f"the connection to {host} broke: {why}")

@@ -8,12 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-PERIOD = 60.0
-"""Seconds after which a token that was taken comes back."""
+PERIOD = 61.0
+"""Seconds after which a token that was taken comes back.
+
+One more than a minute, as calls arrive later than their tokens are taken, and not all alike: the
+first ones wait for connections. The vendor must not see them closer together than they were.
+"""
 
 
 class Limiter:
-    """A bucket of `per_minute` tokens, each of which comes back 60 s after it was taken.
+    """A bucket of `per_minute` tokens, each of which comes back a minute after it was taken.
 
     So no 60 seconds ever see more than `per_minute` calls; a bucket that refills evenly would let
     twice as many through in its first minute. Callers are served in the order in which they asked.
@@ -29,6 +33,13 @@ class Limiter:
         """Tokens that can be taken now without waiting."""
         self._give_back(self._clock())
         return max(0, self._per_minute - len(self._taken))
+
+    def wait(self, keep: int) -> float:
+        """Seconds until more than `keep` tokens can be taken; 0 when they can be now."""
+        now = self._clock()
+        self._give_back(now)
+        over = len(self._taken) - (self._per_minute - keep)
+        return max(0.0, self._taken[over] + PERIOD - now) if over >= 0 else 0.0
 
     async def take(self, deadline: float = math.inf) -> bool:
         """Take a token, waiting for it when none is free.

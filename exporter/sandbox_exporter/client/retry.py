@@ -13,7 +13,7 @@ LONGEST_WAIT = 900.0
 """Seconds: a vendor that asks for more is asked again after this."""
 _BASE = 0.5
 _CAP = 8.0
-_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_SECONDS = re.compile(r"[0-9]{1,40}(\.[0-9]{1,12})?")
 
 
 def backoff(retries: int, random: Callable[[], float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 import time
 
@@ -12,10 +13,12 @@ from sandbox_exporter.config.model import Config
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.build import build_poller
+from sandbox_exporter.poll.keeper import Keeper
+from sandbox_exporter.poll.state import StateFile
 
 
 def main(options: argparse.Namespace) -> int:
-    """Prints the metrics as text 0.0.4; 1 when an endpoint of any account failed."""
+    """Prints the metrics as text 0.0.4; 1 when an account failed."""
     publisher = asyncio.run(_poll(load(options.config_file)))
     sys.stdout.write(publisher.page.text.plain.decode())
     return 0 if all(account.up for account in publisher.snapshot.accounts) else 1
@@ -29,9 +32,17 @@ async def _poll(config: Config) -> Publisher:
         build_poller(account, config, metrics.account(account), served=lambda: publisher.served)
         for account in config.accounts
     ]
+    keeper = Keeper(StateFile(config.state_file), lambda: pollers) if config.state_file else None
+    for poller in pollers:
+        if keeper is not None:
+            keeper.restore(poller.account, poller.ledger)
     await asyncio.gather(*(poller.poll() for poller in pollers))
     publisher.restart(poller.snapshot() for poller in pollers)
     await publisher.render()
     for poller in pollers:
+        # What is printed counts as scraped: the next run goes on from the zeros of births.
+        poller.ledger.release(time.monotonic(), math.inf)
         await poller.client.aclose()
+    if keeper is not None:
+        await keeper.close()
     return publisher

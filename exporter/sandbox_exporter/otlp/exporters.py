@@ -30,9 +30,25 @@ def _make(module: str, name: str, signal: Signal) -> Any:
         grpc = importlib.import_module("grpc")
         compressions = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
         package = importlib.import_module(f"{_PACKAGE}.grpc.{module}")
-        compression = compressions[signal.compression]
+        settings = {"compression": compressions[signal.compression]}
     else:
         http = importlib.import_module(f"{_PACKAGE}.http")
         package = importlib.import_module(f"{_PACKAGE}.http.{module}")
-        compression = http.Compression(signal.compression)
-    return getattr(package, name)(timeout=signal.timeout, compression=compression)
+        settings = {"compression": http.Compression(signal.compression), "session": _session()}
+    return getattr(package, name)(timeout=signal.timeout, **settings)
+
+
+def _session() -> Any:
+    """A session that keeps to the certificate it is told, where REQUESTS_CA_BUNDLE names another.
+
+    By itself it prefers that variable, and OTEL_EXPORTER_OTLP_CERTIFICATE would do nothing.
+    """
+    session = importlib.import_module("requests").Session()
+    merge = session.merge_environment_settings
+
+    def keep(*arguments: Any) -> Any:
+        settings = merge(*arguments)
+        return settings | {"verify": session.verify} if session.verify is not True else settings
+
+    session.merge_environment_settings = keep
+    return session

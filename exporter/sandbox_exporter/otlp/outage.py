@@ -40,9 +40,10 @@ class Outage:
 
 
 class Words(logging.Handler):
-    """Keeps what OpenTelemetry logs from the log, and the first words of each thread's export.
+    """Keeps what the OTLP exporters log from the log, and the first words of each thread's export.
 
-    The exporters log each attempt; what they say is told once an outage, by `Outage`.
+    They log each attempt; what they say is told once an outage, by `Outage`. What the SDK says,
+    such as that it drops spans, goes on to the log. The rest may quote variables, and stays here.
     """
 
     def __init__(self) -> None:
@@ -57,7 +58,9 @@ class Words(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps a thread's first record."""
-        if not getattr(self._said, "words", ""):
+        if record.name.startswith("opentelemetry.sdk"):
+            log.warning("OpenTelemetry: %s", record.getMessage())
+        elif not getattr(self._said, "words", ""):
             self._said.words = record.getMessage()
 
     def take(self) -> str:

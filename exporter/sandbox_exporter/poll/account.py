@@ -27,6 +27,8 @@ LONGEST_POLL = 60.0
 """Seconds after which a poll ends at the latest, whatever its interval."""
 _SWEEP_SHARE = 0.8
 """Share of a poll's time after which no further template is asked."""
+_LONGEST_WAIT = 5.0
+"""Seconds for which a sweep waits for the request limit rather than leave the rest for later."""
 _LISTING_SHARE = 0.1
 """Share of the request limit that listing templates may use."""
 _STEP = 1000
@@ -84,7 +86,12 @@ class AccountPoller:
         self._wall = timing.wall
         self._clock = timing.clock
         self._health = {
-            endpoint.name: Health(endpoint.name, every=endpoint.every, optional=endpoint.optional)
+            endpoint.name: Health(
+                endpoint.name,
+                every=endpoint.every,
+                optional=endpoint.optional,
+                required=not endpoint.optional,
+            )
             for endpoint in self.provider.endpoints
         }
         self.cut_short = False
@@ -133,6 +140,7 @@ class AccountPoller:
         if self._window is not None and self._window.month != window.month:
             self.ledger.prune({e.template.id for e in self._book}, self._window.month)
         self._window = window
+        self.ledger.begin(self._wall())
         self.ledger.release(started, self._served())
         async with asyncio.TaskGroup() as asking:
             totals = asking.create_task(self._ask(self.provider.endpoints[0], window))
@@ -148,6 +156,8 @@ class AccountPoller:
 
     async def _prepare(self) -> None:
         """Has the ledger make what `snapshot` will show, for that runs without giving way."""
+        if not self._shows_templates():
+            return  # nothing is shown, so nothing may be remembered as shown
         now = self._wall()
         for place, entry in enumerate(tuple(self._book), start=1):
             self.ledger.show(entry.template.id, now)
@@ -208,7 +218,7 @@ class AccountPoller:
             totals,
             window,
             self._book.compulsory(window, self._clock(), self.account.poll_interval, budget.pace),
-            lambda: self._limiter.free() > budget.reserve and self._clock() < soft_deadline,
+            lambda: self._may_ask(budget.reserve, soft_deadline),
         )
         self._observer.corrected(result.corrections)
         self._observer.skipped(result.skipped)
@@ -217,6 +227,17 @@ class AccountPoller:
             health.succeeded(self._clock(), self._wall(), window.month)
         if result.errors:
             self._failed(health, *result.errors)
+
+    async def _may_ask(self, reserve: int, soft_deadline: float) -> bool:
+        """Whether a template may be asked, after a short wait for the request limit if need be.
+
+        What the poll before this one took comes back moments after this one begins.
+        """
+        while (wait := self._limiter.wait(reserve)) > 0:
+            if wait > _LONGEST_WAIT or self._clock() + wait >= soft_deadline:
+                return False
+            await asyncio.sleep(wait)
+        return self._clock() < soft_deadline
 
     def _failed(self, health: Health, *errors: UpstreamError) -> None:
         for error in errors:
@@ -278,13 +299,19 @@ class AccountPoller:
         return Usage(counters, readings)
 
     def _template_usages(self, now: float) -> tuple[TemplateUsage, ...]:
-        first = self.provider.endpoints[0].name
-        if self._sweep is None or not self._fresh(first) or not self._fresh("template_summary"):
+        if not self._shows_templates():
             return ()
+        clock = self._clock()
         return tuple(
             TemplateUsage(entry.template, self.ledger.show(entry.template.id, now))
             for entry in self._book
+            if entry.fresh(clock, self._stale_after)
         )
+
+    def _shows_templates(self) -> bool:
+        if self._sweep is None:
+            return False
+        return self._fresh(self.provider.endpoints[0].name) and self._fresh("template_summary")
 
     def _fresh(self, endpoint: str) -> bool:
         return self._health[endpoint].fresh(self._clock(), self._stale_after)

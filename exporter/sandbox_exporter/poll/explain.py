@@ -24,10 +24,12 @@ EXPLAINED_FIELDS = (
 """What accounts and templates both report: all of it must be explained."""
 
 _MONTH_TOTALS = tuple(f for f in EXPLAINED_FIELDS if KINDS[f] is Kind.MONTH_TOTAL)
-_ROUNDED_TO = 4
-"""Decimals, in billing units, to which the vendor is known to round some of its values."""
-_MOST_DECIMALS = 7
+_ROUNDED_TO = 2
+"""Decimals, in billing units, to which values are taken to be rounded until one has more."""
+_MOST_DECIMALS = 12
 _NOISE = 1e-9
+_OVERRUN = 0.1
+"""Share of the account's total by which its templates may exceed it: corrections come unevenly."""
 
 
 class Residual:
@@ -77,6 +79,15 @@ class Residual:
     def explained(self) -> bool:
         """Whether every template that was not asked must be as it was."""
         return self._same(self._settled)
+
+    @property
+    def overrun(self) -> bool:
+        """Whether templates add up to plainly more than the account, in totals of the month."""
+        return any(
+            value < -_OVERRUN * self._account[field]
+            for field, value in self._residual().items()
+            if field in _MONTH_TOTALS
+        )
 
     @property
     def changed(self) -> bool:

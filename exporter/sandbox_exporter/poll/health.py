@@ -14,8 +14,11 @@ _LACKING = frozenset({404, 405, 501})
 class Health:
     """The state of one endpoint. Ages are monotonic seconds, times that are shown Unix seconds."""
 
-    def __init__(self, name: str, *, every: float = 0.0, optional: bool = False) -> None:
+    def __init__(
+        self, name: str, *, every: float = 0.0, optional: bool = False, required: bool = False
+    ) -> None:
         self.name = name
+        self._required = required
         self.every = every
         self._optional = optional
         self._succeeded_at: float | None = None
@@ -67,7 +70,8 @@ class Health:
 
     def published(self) -> EndpointHealth:
         """The state as it is published."""
-        return EndpointHealth(self.name, not self.failing, self._succeeded_wall, self._error)
+        up, last = not self.failing, self._succeeded_wall
+        return EndpointHealth(self.name, up, last, self._error, self._required)
 
     @property
     def tried(self) -> bool:

@@ -53,6 +53,7 @@ class Keeper:
         for poller in self._pollers():
             if poller.ledger.known:
                 accounts[identity(poller.account)] = poller.ledger.marks(now)
+        self._saved = accounts
         try:
             await asyncio.to_thread(self._file.save, accounts)
         except OSError as error:

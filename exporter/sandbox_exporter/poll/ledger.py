@@ -88,7 +88,7 @@ class Ledger:
     def __init__(self, close: MonthClose) -> None:
         self.close = close
         self._scopes: dict[str, _Scope] = {}
-        self._known_at_start: set[str] = set()
+        self._known_at_start: set[str] | None = None
         self._restored = False
         self._first_month: Month | None = None
         self._held: set[str] = set()
@@ -96,9 +96,21 @@ class Ledger:
     def meet(self, ids: Iterable[str]) -> None:
         """Names templates that were there when the exporter started: their series are not births.
 
-        They may already stand in a Prometheus, where a 0 would count their month twice.
+        They may already stand in a Prometheus, where a 0 would count their month twice. Only the
+        first call counts: what a reload finds has appeared while the exporter ran.
         """
-        self._known_at_start.update(ids)
+        if self._known_at_start is None:
+            self._known_at_start = set(ids)
+
+    def begin(self, now: float) -> None:
+        """Notes when the first poll began (Unix seconds), well or not.
+
+        In the months that were not shown before then nothing can stand in a Prometheus.
+        """
+        if self._first_month is None:
+            month = self.shown_month(now)
+            in_zeros = self.close.phase(now) is Phase.ZERO
+            self._first_month = month.previous() if in_zeros else month
 
     def record(self, scope_id: str, window: Window, readings: Readings, clock: float) -> bool:
         """Takes an answer for a window; True when the vendor corrected a month's total downwards.
@@ -116,13 +128,16 @@ class Ledger:
         if births and not at_start:
             scope.held = {**(scope.held or {}), **births}
             self._held.add(scope_id)
+        before = scope.levels
         scope.levels = {f: v for f, v in readings.items() if KINDS[f] is not Kind.MONTH_TOTAL}
+        fell = False
         for field, value in scope.levels.items():
             if KINDS[field] is Kind.LIFETIME_TOTAL:
+                fell |= value < before.get(field, 0.0) * (1 - _NOISE)
                 mark = max(value, scope.lifetime.get(field, value))
                 scope.lifetime = {**scope.lifetime, field: mark}
         scope.shown_at = None
-        return epoch.record(totals, window.end)
+        return epoch.record(totals, window.end) or fell
 
     def release(self, clock: float, served: float) -> None:
         """Ends the zeros of births that a scrape has seen, or that have lasted for `zero`.
@@ -228,7 +243,7 @@ class Ledger:
 
     def _was_there(self, scope_id: str, month: Month) -> bool:
         """Whether a scope's series may have been published before this process began."""
-        known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._known_at_start
+        known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in (self._known_at_start or ())
         return known and month == self._first_month and not self._restored
 
 

@@ -35,10 +35,14 @@ class StateFile:
     """One state file, held by this process until it is closed."""
 
     def __init__(self, path: str) -> None:
-        """Locks the file; raises `OSError` with one clear line when another process has it."""
+        """Locks the file; raises `OSError` with one clear line when it cannot be had."""
         self.path = Path(path)
         # The lock has a file of its own, for the state file is replaced with each save.
-        self._lock: IO[str] = self.path.with_name(f"{self.path.name}.lock").open("a")
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            self._lock: IO[str] = lock.open("a")
+        except OSError as error:
+            raise OSError(f"state_file: cannot write {lock}: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -55,6 +59,8 @@ class StateFile:
             text = self.path.read_bytes()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise OSError(f"state_file: cannot read {self.path}: {error.strerror}") from None
         try:
             return _parse(json.loads(text))
         except (ValueError, OverflowError, RecursionError) as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from sandbox_exporter.billing import Window
-from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual
 from sandbox_exporter.poll.ledger import Ledger
@@ -56,6 +56,8 @@ class Sweep:
         self._clock = clock
         self._residual = Residual()
         self._poll = 0
+        self._searching_since: int | None = None
+        """The poll in which what is looked for showed; None while all is explained."""
         self._failures = 0
 
     async def run(
@@ -63,7 +65,7 @@ class Sweep:
         account: Readings,
         window: Window,
         compulsory: list[Entry],
-        may_ask: Callable[[], bool],
+        may_ask: Callable[[], Awaitable[bool]],
     ) -> SweepResult:
         """Asks `compulsory` templates, then others, likeliest first, until all is explained.
 
@@ -84,7 +86,12 @@ class Sweep:
             )
         result.cut_short = left > 0 and not self._hopeless(result)
         if self._residual.explained:
+            self._searching_since = None
             result.skipped = len(self._book) - result.answered - len(result.errors)
+        if self._residual.overrun:
+            result.errors.append(
+                AnswerError("templates add up to more than their account: is template_id ignored?")
+            )
         oldest = min((entry.asked_poll for entry in self._book), default=self._poll)
         self._residual.end(self._poll, oldest)
         return result
@@ -93,9 +100,15 @@ class Sweep:
         """Those that may hold what is unexplained.
 
         New change may be anyone's; of change that showed earlier, those asked since are clear.
+        Who was not asked since the search began comes first, lest a search over many polls ask
+        the likeliest again and again.
         """
+        if self._searching_since is None:
+            self._searching_since = self._poll
         asked_since = self._poll if self._residual.changed else self._residual.suspect_poll
-        return self._book.by_likelihood(e for e in self._book if e.asked_poll < asked_since)
+        suspects = self._book.by_likelihood(e for e in self._book if e.asked_poll < asked_since)
+        before = self._searching_since - 1
+        return sorted(suspects, key=lambda entry: max(entry.asked_poll, before))
 
     async def _ask_all(
         self,
@@ -103,14 +116,15 @@ class Sweep:
         window: Window,
         result: SweepResult,
         enough: Callable[[], bool],
-        may_ask: Callable[[], bool],
+        may_ask: Callable[[], Awaitable[bool]],
     ) -> int:
         """Asks until `enough`; returns how many were not asked though it was not enough."""
         queue = deque(entries)
 
         async def worker() -> None:
-            while queue and not self._hopeless(result) and not enough() and may_ask():
-                await self._ask(queue.popleft(), window, result)
+            while not self._hopeless(result) and not enough() and queue and await may_ask():
+                if queue:  # another worker may have taken the last one meanwhile
+                    await self._ask(queue.popleft(), window, result)
 
         async with asyncio.TaskGroup() as workers:
             for _ in range(min(CONCURRENCY, len(queue))):
@@ -125,6 +139,7 @@ class Sweep:
             if error.reason is Reason.NOT_FOUND and self._discovered:
                 self._gone(template_id, window)
                 return
+            entry.failing = True
             self._failures += error.reason in _OUTAGE
             result.errors.append(error)
             return

@@ -31,6 +31,14 @@ class Entry:
     """Monotonic seconds of the last answer that did."""
     spawned: bool = False
     """Whether the listing has shown new sandboxes since the last answer."""
+    failing: bool = False
+    """Whether the last call failed."""
+
+    def fresh(self, clock: float, stale_after: float) -> bool:
+        """Whether the last answer may be shown: no later call failed, or it is young enough."""
+        if not self.failing or self.asked_at is None:
+            return True
+        return clock - self.asked_at <= stale_after
 
 
 class TemplateBook:
@@ -82,7 +90,7 @@ class TemplateBook:
     ) -> None:
         """Remembers an answer."""
         entry.asked_at, entry.asked_poll, entry.asked_until = clock, poll, window.end
-        entry.active, entry.spawned = active, False
+        entry.active, entry.spawned, entry.failing = active, False, False
         if active:
             entry.active_at = clock
 

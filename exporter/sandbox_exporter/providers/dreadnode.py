@@ -46,13 +46,13 @@ def headers(secret: Secret) -> Mapping[str, str]:
 def explain(status: int, body: object) -> Failure | None:
     """The text of the vendor's envelope `{"code", "detail", "type", "errors"}`.
 
-    A 429 whose detail speaks of credit means that the credit is used up.
+    A 429 that speaks of credit means that the credit is used up.
     """
     if not isinstance(body, dict):
         return None
     detail, kind = body.get("detail"), body.get("type")
     if not isinstance(detail, str):
         return None
-    if status == 429 and "credit" in detail.lower():
+    if status == 429 and "credit" in f"{detail} {kind}".lower():
         return Failure(Reason.QUOTA, detail)
     return Failure(classify(status), f"{kind}: {detail}" if isinstance(kind, str) else detail)

@@ -26,7 +26,7 @@ from sandbox_exporter.secret import Secret
 
 _MAX_PAGES = 1000
 _NO_FILTER = "all"
-"""As a template's id it would bring the account's totals."""
+"""A template of this id cannot be asked for: it would bring the account's totals."""
 _PREVIOUS_MONTH_EVERY = 3600.0
 _SUMMARY = "/sandboxes/usage/summary"
 _SUMMARY_FIELDS = {
@@ -100,19 +100,22 @@ class SeaCloudTemplates:
     async def list(self) -> Sequence[Template]:
         """Every template, page by page.
 
-        Whether the answer is a bare array or an object with a total, and how large a page may be,
-        is unknown: pages are read until the total is reached, or one brings nothing new.
+        Whether the answer is a bare array or an object around it, and how large a page may be, is
+        unknown: pages are read until one brings nothing new.
         """
         found: dict[str, Template] = {}
+        offset = 0
         for _ in range(_MAX_PAGES):
-            params = {"limit": self.page_size, "offset": len(found)}
-            items, total = _template_page(await self._client.get("templates", "/templates", params))
+            params = {"limit": self.page_size, "offset": offset}
+            items = _template_page(await self._client.get("templates", "/templates", params))
             before = len(found)
-            for index, item in enumerate(items):
-                template = _template(mapping(item, f"templates[{before + index}]"), before + index)
+            for place, item in enumerate(items, start=offset):
+                template = _template(mapping(item, f"templates[{place}]"), place)
                 found.setdefault(template.id, template)
-            if len(found) == before or (total is not None and len(found) >= total):
+            if len(found) == before:
+                found.pop(_NO_FILTER, None)
                 return tuple(found.values())
+            offset += len(items)
         raise UpstreamError(Reason.TOO_LARGE, f"templates: over {_MAX_PAGES} pages")
 
     async def usage(self, template_id: str, window: Window) -> Readings:
@@ -182,30 +185,25 @@ def _check_window(answer: Mapping[str, object], window: Window) -> None:
             raise AnswerError(f"{key}: the answer is for another window than asked ({asked})")
 
 
-def _template_page(answer: object) -> tuple[Sequence[object], int | None]:
-    if isinstance(answer, list):
-        return answer, None
+def _template_page(answer: object) -> Sequence[object]:
+    """The array in an answer; null stands for an empty one, as some servers write it."""
+    if answer is None or isinstance(answer, list):
+        return answer or []
     envelope = mapping(answer, "answer")
     inner = envelope.get("data")
     if isinstance(inner, dict):
         envelope = inner
     for key in ("templates", "items", "data", "list", "results"):
-        items = envelope.get(key)
-        if isinstance(items, list):
-            total = amount(envelope, "total")
-            return items, None if total is None else int(total)
+        items = envelope.get(key, False)
+        if items is None or isinstance(items, list):
+            return items or []
     raise unexpected("answer", "an array of templates or an object with one", answer)
 
 
 def _template(item: Mapping[str, object], index: int) -> Template:
     path = f"templates[{index}]"
-    template_id = identifier(item, "templateID", path)
-    if template_id == _NO_FILTER:
-        raise AnswerError(
-            f"{path}.templateID: `{_NO_FILTER}` cannot be asked for: it means no filter"
-        )
     return Template(
-        id=template_id,
+        id=identifier(item, "templateID", path),
         name=_first_name(item, "names", path) or _first_name(item, "aliases", path),
         type=text(item, "type", path),
         version=text(item, "version", path),

@@ -71,7 +71,7 @@ def account_state(account: AccountSnapshot) -> str:
     """
     if not account.tried:
         return "starting"
-    if account.up:
+    if account.up and not account.error:
         return "up"
     if account.last_success is not None and not account.usage.readings:
         return "stale"

@@ -68,7 +68,7 @@ def test_rounding_explains_small_differences_only_where_values_are_rounded() -> 
     residual.begin({VCPU: 1.2345 * HOUR}, MONTH, dict)
     residual.take({}, {VCPU: 1.2345 * HOUR})
     residual.end(1, 1)
-    for hours, explained in ((1.2346, True), (1.2349, False), (1.23450001, False)):
+    for hours, explained in ((1.2346, True), (1.2349, False), (1.2345001234567, False)):
         residual.begin({VCPU: hours * HOUR}, MONTH, dict)
         assert residual.explained is explained
 

@@ -264,3 +264,28 @@ def test_latest_is_the_vendors_word_for_a_month(ledger: Ledger) -> None:
     ledger.record("tpl", Window(OCTOBER, OCTOBER.start, TURN), {COST: 4.0, RUNNING: 1.0}, 0.0)
     assert ledger.latest("tpl", OCTOBER) == {COST: 4.0, RUNNING: 1.0}
     assert ledger.latest("tpl", NOVEMBER) == {RUNNING: 1.0}
+
+
+def test_a_lifetime_total_that_falls_is_a_correction(ledger: Ledger) -> None:
+    """It is counted once, when it falls, and the counter holds."""
+    values = (9.0, 5.0, 5.0, 6.0)
+    fell = [record(ledger, SUMMARY, NOON, {Field.SESSIONS: value}) for value in values]
+    assert fell == [False, True, False, False]
+
+
+@pytest.mark.parametrize("started", [TURN - 3, TURN + 60, TURN + 310])
+def test_a_start_without_an_answer_over_the_turn_makes_the_new_month_a_birth(
+    ledger: Ledger, started: float
+) -> None:
+    """Whoever started in the old month, or in its zeros, cannot have shown the new one."""
+    ledger.begin(started)
+    record(ledger, SUMMARY, TURN + 3600, {COST: 120.0})
+    assert cost(ledger, SUMMARY, TURN + 3600) == 0.0
+
+
+def test_only_the_first_listing_is_that_of_the_start(ledger: Ledger) -> None:
+    """What a reload finds has appeared while the exporter ran."""
+    ledger.meet(["old"])
+    ledger.meet(["new"])
+    record(ledger, "new", NOON, {COST: 5.0})
+    assert cost(ledger, "new", NOON) == 0.0

@@ -110,7 +110,7 @@ def test_no_file_stops_the_start(file: Path, content: bytes) -> None:
 def test_a_file_that_may_not_be_read_is_an_error(file: Path) -> None:
     """A folder in its place is told as the system tells it."""
     file.mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(OSError, match=r"^state_file: cannot read .*: Is a directory$"):
         load(file)
 
 

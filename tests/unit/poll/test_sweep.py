@@ -48,14 +48,11 @@ class Sweeps:
             window, self.clock, INTERVAL, Pace(max(1, budget), INTERVAL)
         )
         before = len(self.vendor.calls)
-        return asyncio.run(
-            self.sweep.run(
-                self.vendor.account,
-                window,
-                compulsory,
-                lambda: len(self.vendor.calls) - before < budget,
-            )
-        )
+
+        async def may_ask() -> bool:
+            return len(self.vendor.calls) - before < budget
+
+        return asyncio.run(self.sweep.run(self.vendor.account, window, compulsory, may_ask))
 
     def known(self, id_: str) -> float:
         """The usage of a template as far as it was asked."""
@@ -307,7 +304,11 @@ def test_the_closed_month_is_asked_of_every_template(fake_vendor: type[FakeVendo
     vendor.asked()
     window = Window(MONTH, MONTH.start, MONTH.end)
     compulsory = sweeps.book.compulsory(window, sweeps.clock, INTERVAL, Pace(100, INTERVAL))
-    asyncio.run(sweeps.sweep.run(vendor.account, window, compulsory, lambda: True))
+
+    async def may_ask() -> bool:
+        return True
+
+    asyncio.run(sweeps.sweep.run(vendor.account, window, compulsory, may_ask))
     assert sorted(vendor.asked()) == ids(30)
     assert sweeps.book.compulsory(window, sweeps.clock, INTERVAL, Pace(100, INTERVAL)) == []
 
@@ -399,3 +400,16 @@ def test_no_usage_is_lost_or_counted_twice(
         sweeps.run(budget)
     for id_ in ids(60):
         assert sweeps.known(id_) == vendor.usages[id_][Field.COST_USD]
+
+
+def test_templates_that_exceed_their_account_are_told(fake_vendor: type[FakeVendor]) -> None:
+    """A vendor that ignores the filter answers each template with the account's totals."""
+    vendor = fake_vendor("a", "b", "c")
+    for id_ in ("a", "b", "c"):
+        vendor.use(id_, 5.0)
+    vendor.unlisted = {Field.COST_USD: -10.0}
+    (error,) = Sweeps(vendor).run().errors
+    assert (error.reason, error.message) == (
+        Reason.SCHEMA,
+        "templates add up to more than their account: is template_id ignored?",
+    )

@@ -116,3 +116,17 @@ def test_an_idle_template_is_asked_before_it_is_too_old() -> None:
     assert asked(book, CLOCK + MAX_AGE - 59) == ["a", "b", "c"]
     assert asked(book, CLOCK + MAX_AGE - 179, per_poll=1) == ["a", "b", "c"]
     assert asked(book, CLOCK + MAX_AGE - 181, per_poll=1) == []
+
+
+def test_a_template_that_keeps_failing_grows_stale_alone() -> None:
+    """Its last answer is shown for a while; those that are only skipped stay fresh."""
+    book = TemplateBook(10)
+    book.update([Template("a"), Template("b")], CLOCK)
+    answer_all(book)
+    failing, skipped = book
+    failing.failing = True
+    assert [entry.fresh(CLOCK + 300.0, 300.0) for entry in book] == [True, True]
+    assert (failing.fresh(CLOCK + 301.0, 300.0), skipped.fresh(CLOCK + 301.0, 300.0)) == (
+        False,
+        True,
+    )
