@@ -29,9 +29,11 @@ bench: ## the benchmarks, each with what it is measured against
 	@scripts/real-servers
 	$(BIN)/pytest -s tests/bench
 
-docs: ## the generated documents anew
-	@scripts/setup run
+docs: ## everything generated anew: documents, alert rules, dashboards
+	@scripts/setup dev
 	$(BIN)/python scripts/metrics_doc.py
+	$(BIN)/python -m alerting
+	$(BIN)/python -m dashboards
 
 lock: ## the lock files from pyproject.toml (UPGRADE=1: with the newest versions)
 	@scripts/setup dev
