@@ -12,7 +12,7 @@ from sandbox_exporter.backfill.span import iso
 from sandbox_exporter.backfill.workspace import Progress
 from sandbox_exporter.errors import Reason
 
-BLOCK_HOURS = 24
+BLOCK_HOURS = 768
 """promtool reads the whole file once for each block that it makes; its usual ones have 2 hours."""
 
 

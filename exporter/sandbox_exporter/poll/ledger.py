@@ -25,10 +25,12 @@ _NOISE = 1e-9
 class _Epoch:
     """One scope's month: the vendor's totals as last reported, and the highest ever reported."""
 
-    __slots__ = ("asked_until", "marks", "month", "totals")
+    __slots__ = ("asked_until", "live", "marks", "month", "totals")
 
     def __init__(self, month: Month, totals: Readings, marks: Readings) -> None:
         self.month = month
+        self.live = False
+        """Whether it was shown after its zeros."""
         self.asked_until = 0
         self.totals = totals
         self.marks = marks
@@ -264,6 +266,8 @@ def _usage(scope: _Scope, phase: Phase, month: Month) -> Usage:
     counters = {f: scope.lifetime[f] for f in scope.levels if f in scope.lifetime}
     if epoch is None:
         return Usage(counters, scope.levels)
-    held = epoch.totals if phase is Phase.ZERO else (scope.held or {})
+    epoch.live |= phase is Phase.LIVE
+    # A clock that was set back does not bring the zeros back: the counter would fall.
+    held = epoch.totals if phase is Phase.ZERO and not epoch.live else (scope.held or {})
     counters |= {f: 0.0 if f in held else epoch.marks[f] for f in epoch.totals}
     return Usage(counters, {**scope.levels, **epoch.totals})

@@ -58,6 +58,6 @@ def test_end_names_the_command_to_run() -> None:
     out = io.StringIO()
     Report(out, io.StringIO()).done(Progress(samples=5), Path("my history.om"))
     assert shlex.split(out.getvalue().splitlines()[-1]) == [
-        *("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=24h"),
+        *("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=768h"),
         *("my history.om", "my history.om.blocks"),
     ]

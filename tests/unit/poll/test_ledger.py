@@ -289,3 +289,10 @@ def test_only_the_first_listing_is_that_of_the_start(ledger: Ledger) -> None:
     ledger.meet(["new"])
     record(ledger, "new", NOON, {COST: 5.0})
     assert cost(ledger, "new", NOON) == 0.0
+
+
+def test_a_clock_set_back_into_the_zeros_does_not_bring_them_back(ledger: Ledger) -> None:
+    """Within a month a counter never falls, whatever the clock does."""
+    record(ledger, SUMMARY, TURN + 430, {COST: 3.0})
+    assert cost(ledger, SUMMARY, TURN + 430) == 3.0
+    assert cost(ledger, SUMMARY, TURN + 400) == 3.0
