@@ -29,7 +29,7 @@ _ROUNDED_TO = 2
 _MOST_DECIMALS = 12
 _NOISE = 1e-9
 _OVERRUN = 0.1
-"""Share of the account's total by which its templates may exceed it: corrections come unevenly."""
+"""Share by which templates may exceed their account, beside a billing unit: vendors book unevenly."""
 
 
 class Residual:
@@ -44,6 +44,8 @@ class Residual:
         """The residual at the end of the last poll."""
         self._decimals: dict[Field, int] = {}
         self._month: Month | None = None
+        self._answers: dict[Field, float] = {}
+        """Sums of the answers of this poll alone."""
         self._asked = 0
         self.suspect_poll = 0
         """The poll in which the residual last changed: whom it asked, or a later one, is clear."""
@@ -63,6 +65,7 @@ class Residual:
                 self._settled.update(dict.fromkeys(_MONTH_TOTALS, 0.0))
         self._month = month
         self._account = account
+        self._answers = {}
         self._asked = 0
         for field in EXPLAINED_FIELDS:
             self._learn_rounding(field, account.get(field))
@@ -71,6 +74,7 @@ class Residual:
         """Counts a template's new answer in place of its old one."""
         self._asked += 1
         for field in EXPLAINED_FIELDS:
+            self._answers[field] = self._answers.get(field, 0.0) + after.get(field, 0.0)
             change = after.get(field, 0.0) - before.get(field, 0.0)
             self._templates[field] = self._templates.get(field, 0.0) + change
             self._learn_rounding(field, after.get(field))
@@ -82,11 +86,12 @@ class Residual:
 
     @property
     def overrun(self) -> bool:
-        """Whether templates add up to plainly more than the account, in totals of the month."""
+        """Whether the templates asked in this poll plainly exceed the account, by totals."""
         return any(
-            value < -_OVERRUN * self._account[field]
-            for field, value in self._residual().items()
-            if field in _MONTH_TOTALS
+            self._answers.get(field, 0.0)
+            > (1 + _OVERRUN) * self._account[field] + BILLING_UNITS.get(field, 1.0)
+            for field in _MONTH_TOTALS
+            if field in self._account
         )
 
     @property
