@@ -29,7 +29,7 @@ _ROUNDED_TO = 2
 _MOST_DECIMALS = 12
 _NOISE = 1e-9
 _OVERRUN = 0.1
-"""Share by which templates may exceed their account, beside a billing unit: vendors book unevenly."""
+"""Share by which templates may exceed their account, beside one billing unit: booking lags."""
 
 
 class Residual:
