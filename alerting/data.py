@@ -58,7 +58,7 @@ def _account_down(limits: Thresholds) -> Alert:
     return Alert(
         "SandboxAccountDown",
         Severity.TICKET,
-        f"max by ({ACCOUNT}) (sandbox_up) == 0\n"
+        f"min by ({ACCOUNT}) (max by ({ACCOUNT}, endpoint) (sandbox_endpoint_up)) == 0\n"
         f"unless on ({ACCOUNT}) (\n{_indent(_failing(limits, f'{_REFUSED}|{_UNREADABLE}'))}\n)",
         limits.account_hold,
         "Account {account} cannot be polled",

@@ -13,7 +13,7 @@ from alerting.recording import recording_groups
 from alerting.spend import spend_groups
 from alerting.thresholds import Thresholds
 
-_HEADER = "# Made by `make rules` from alerting/; change the source, not this file.\n"
+_HEADER = "# Made by `make docs` from alerting/; change the source, not this file.\n"
 
 
 def generated(limits: Thresholds) -> Mapping[str, str]:

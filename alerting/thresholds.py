@@ -1,4 +1,4 @@
-"""Every number that decides when an alert fires. Change one here, then run `make rules`."""
+"""Every number that decides when an alert fires. Change one here, then run `make docs`."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _instances() -> table.Panel:
         "Every exporter seen within the time range: whether Prometheus reaches it, its version, "
         f"and since when it runs.\n\nSource: `up`, `process_start_time_seconds`, `{_BUILD}`.",
         COUNT,
-        width=12,
+        width=8,
         height=5,
     )
     build = f"last_over_time({metric(_BUILD)}[$__range])"
@@ -85,7 +85,7 @@ def _instances() -> table.Panel:
 
 
 def _small(title: str, description: str, unit: str, digits: int, expr: str) -> stat.Panel:
-    about = About(title, description, unit, digits, width=3, height=5)
+    about = About(title, description, unit, digits, width=4, height=5)
     return card(about, Query(expr, title))
 
 
@@ -116,7 +116,7 @@ def _publish() -> stat.Panel:
         SECONDS,
         1,
         ((0.5, ORANGE), (2.0, RED)),
-        width=3,
+        width=4,
         height=5,
     )
     return card(about, Query(f"max({metric(_PUBLISH)})", "publish"), sparkline=True)

@@ -73,7 +73,7 @@ def _counts() -> list[stat.Panel]:
         ),
         _count(
             "Accounts down",
-            f"The last poll of some endpoint failed.\n\n{source(_UP)}",
+            f"The last poll of the account's own totals failed.\n\n{source(_UP)}",
             f"count({up} == 0) or vector(0)",
             _ANY,
         ),
@@ -156,7 +156,7 @@ def _actions() -> text.Panel:
 def _up_over_time() -> state_timeline.Panel:
     about = About(
         "Accounts up",
-        f"Whether the last poll of every endpoint of an account succeeded.\n\n{source(_UP)}",
+        f"Whether the last poll of an account's own totals succeeded.\n\n{source(_UP)}",
         COUNT,
         height=6,
     )

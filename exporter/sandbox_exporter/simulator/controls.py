@@ -26,7 +26,7 @@ PREFIX = "/_sim"
 _FAULT_FIELDS = {field.name for field in dataclasses.fields(Fault)}
 _NEEDS_CONNECTION = {Kind.RESET, Kind.TRUNCATED}
 _MOST_BYTES = 2**30
-_MOST_SANDBOXES = 1000
+_MOST_SANDBOXES = 10_000
 _DAY_SECONDS = 86_400
 _Control = Callable[[Simulation, Request, dict[str, Any]], object]
 

@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parents[3] / "dashboards"
 
 
 def test_files_are_what_the_code_makes() -> None:
-    """No file is behind the code: `make dashboards` was run after the last change."""
+    """No file is behind the code: `make docs` was run after the last change."""
     made = {f"{page.uid}.json": render(page) for page in pages()}
     assert {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")} == made
 

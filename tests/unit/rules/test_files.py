@@ -18,7 +18,7 @@ RULE_FILES = [name for name in FILES if name.startswith("provisioning/prometheus
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_files_are_what_the_source_makes(name: str, root: Path) -> None:
-    """A file that was changed by hand, or is behind the source, is found (`make rules`)."""
+    """A file that was changed by hand, or is behind the source, is found (`make docs`)."""
     assert (root / name).read_text(encoding="utf-8") == FILES[name]
 
 
