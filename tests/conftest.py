@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine's other work than about the code.
-settings.register_profile("patient", deadline=None)
+# CI judges a change by the same examples each time; everywhere else each run looks for new ones.
+settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("patient")
 
 
