@@ -29,11 +29,6 @@ class Limiter:
         # Times at which tokens were taken or, for callers that still wait, will be; ascending.
         self._taken: deque[float] = deque()
 
-    def free(self) -> int:
-        """Tokens that can be taken now without waiting."""
-        self._give_back(self._clock())
-        return max(0, self._per_minute - len(self._taken))
-
     def wait(self, keep: int) -> float:
         """Seconds until more than `keep` tokens can be taken; 0 when they can be now."""
         now = self._clock()

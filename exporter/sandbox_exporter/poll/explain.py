@@ -73,11 +73,16 @@ class Residual:
     def take(self, before: Readings, after: Readings) -> None:
         """Counts a template's new answer in place of its old one."""
         self._asked += 1
+        self.move(before, after)
         for field in EXPLAINED_FIELDS:
             self._answers[field] = self._answers.get(field, 0.0) + after.get(field, 0.0)
+            self._learn_rounding(field, after.get(field))
+
+    def move(self, before: Readings, after: Readings) -> None:
+        """Counts what is known of a template anew, though it did not answer."""
+        for field in EXPLAINED_FIELDS:
             change = after.get(field, 0.0) - before.get(field, 0.0)
             self._templates[field] = self._templates.get(field, 0.0) + change
-            self._learn_rounding(field, after.get(field))
 
     @property
     def explained(self) -> bool:

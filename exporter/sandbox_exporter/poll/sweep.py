@@ -157,7 +157,7 @@ class Sweep:
         """A template was deleted since it was listed: its usage stays, its levels are no more."""
         before = self._ledger.latest(template_id, window.month)
         self._ledger.clear_levels(template_id)
-        self._residual.take(before, self._ledger.latest(template_id, window.month))
+        self._residual.move(before, self._ledger.latest(template_id, window.month))
         self._book.gone(template_id)
 
     def _hopeless(self, result: SweepResult) -> bool:

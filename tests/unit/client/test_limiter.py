@@ -85,18 +85,21 @@ def test_no_minute_sees_more_calls_than_allowed(
 
 
 def test_tokens_are_free_until_taken_and_come_back_after_a_minute() -> None:
-    """`free` counts what can be taken now, and a token is back a period after it was taken."""
+    """`wait` tells when more than so many can be taken: each is back a period after it was."""
 
     async def test(limiter: Limiter, loop: VirtualLoop) -> None:
-        assert limiter.free() == 2
+        def waits() -> list[float]:
+            return [round(limiter.wait(keep), 6) for keep in (0, 1)]
+
+        assert waits() == [0.0, 0.0]
         await limiter.take()
         await asyncio.sleep(20)
         await limiter.take()
-        assert limiter.free() == 0
-        await asyncio.sleep(41)
-        assert limiter.free() == 1
+        assert waits() == [PERIOD - 20, PERIOD]
+        await asyncio.sleep(PERIOD - 20)
+        assert waits() == [0.0, 20.0]
         await asyncio.sleep(20)
-        assert limiter.free() == 2
+        assert waits() == [0.0, 0.0]
 
     in_virtual_time(2, test)
 
