@@ -146,7 +146,7 @@ async def test_no_retry_goes_past_the_deadline(
     assert recorder.sleeps == []
 
 
-async def test_a_throttled_account_asks_no_more_until_it_may(
+async def test_a_throttled_endpoint_is_asked_no_more_until_it_may(
     client: Client, upstream: Upstream, recorder: Recorder
 ) -> None:
     """After a long `Retry-After`, calls fail unsent, and are counted as errors."""
@@ -161,7 +161,7 @@ async def test_a_throttled_account_asks_no_more_until_it_may(
     assert recorder.errors == [("summary", Reason.RATE_LIMITED)] * 2
 
 
-async def test_other_calls_wait_while_the_account_is_throttled(
+async def test_other_calls_wait_while_their_endpoint_is_throttled(
     client: Client, upstream: Upstream, recorder: Recorder
 ) -> None:
     """One call's throttling holds back the next one, for as long as the vendor asked."""
