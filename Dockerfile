@@ -5,7 +5,7 @@ FROM python:${PYTHON} AS build
 WORKDIR /source
 COPY requirements-otlp.lock ./
 RUN python -m venv /opt/exporter \
-    && /opt/exporter/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
+    && /opt/exporter/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
         --requirement requirements-otlp.lock
 COPY . .
 RUN /opt/exporter/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
