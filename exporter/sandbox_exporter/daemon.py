@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 
 from sandbox_exporter import otlp
 from sandbox_exporter.config.model import Config
@@ -167,15 +168,15 @@ class Daemon:
                 account,
                 config,
                 self._metrics.account(account),
-                served=self._served,
+                served=partial(self._served, account.name),
                 ledger=ledger,
             )
         return built
 
-    def _served(self) -> float:
-        """Monotonic time of the newest publication that everybody who is served has seen."""
-        scrapes = self.publisher.served if self._scraped else math.inf
-        return min(scrapes, self._telemetry.served if self._telemetry else math.inf)
+    def _served(self, account: str) -> float:
+        """When what everybody who is served has seen of an account was taken (monotonic)."""
+        scrapes = self.publisher.served(account) if self._scraped else math.inf
+        return min(scrapes, self._telemetry.served(account) if self._telemetry else math.inf)
 
     def _run(self, config: Config, shown: Mapping[str, AccountSnapshot]) -> None:
         """Starts the tasks of accounts that have none; `shown` stays until their first poll."""

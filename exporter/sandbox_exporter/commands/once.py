@@ -7,6 +7,7 @@ import asyncio
 import math
 import sys
 import time
+from functools import partial
 
 from sandbox_exporter.commands.settings import load
 from sandbox_exporter.config.model import Config
@@ -29,7 +30,12 @@ async def _poll(config: Config) -> Publisher:
     metrics.reloaded(time.time(), ok=True)
     publisher = Publisher(metrics)
     pollers = [
-        build_poller(account, config, metrics.account(account), served=lambda: publisher.served)
+        build_poller(
+            account,
+            config,
+            metrics.account(account),
+            served=partial(publisher.served, account.name),
+        )
         for account in config.accounts
     ]
     keeper = Keeper(StateFile(config.state_file), lambda: pollers) if config.state_file else None

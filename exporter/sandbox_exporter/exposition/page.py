@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -28,3 +29,7 @@ class Page:
 
     text: Body
     openmetrics: Body
+    number: int = 0
+    """Counts the publications."""
+    taken: Mapping[str, float] = field(default_factory=dict)
+    """When the snapshot of each account that it shows was taken, in monotonic seconds."""

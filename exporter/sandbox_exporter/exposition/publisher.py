@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from sandbox_exporter.exposition.page import Body, Page
@@ -31,10 +31,10 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
         self._accounts: dict[str, AccountSnapshot] = {}
+        self._taken: dict[str, float] = {}
         self._changed = asyncio.Event()
-        self._served = float("-inf")
-        self._published = float("-inf")
-        self.page = _page(_Assembly(), metrics)
+        self._served: tuple[int, Mapping[str, float]] = (0, {})
+        self.page = _Assembly().finish(metrics, 0, {})
 
     @property
     def snapshot(self) -> Snapshot:
@@ -42,23 +42,34 @@ class Publisher:
         return Snapshot(tuple(self._accounts.values()))
 
     @property
-    def served(self) -> float:
-        """Monotonic time of the newest publication that a scrape was served."""
-        return self._served
+    def taken(self) -> Mapping[str, float]:
+        """When each account's part of the newest snapshot was taken, in monotonic seconds."""
+        return dict(self._taken)
 
-    def scraped(self) -> None:
-        """Notes that the page was served."""
-        self._served = self._published
+    def served(self, account: str) -> float:
+        """When what scrapes have seen of an account was taken; minus infinity before the first."""
+        return self._served[1].get(account, float("-inf"))
+
+    def scraped(self, page: Page) -> None:
+        """Notes that a scrape got the whole of `page`, which may no longer be the newest."""
+        if page.number > self._served[0]:
+            self._served = page.number, page.taken
 
     def restart(self, accounts: Iterable[AccountSnapshot]) -> None:
         """Takes the accounts of a new configuration in place of those before."""
+        before, now = self._accounts, self._clock()
         self._accounts = {account.account: account for account in accounts}
+        self._taken = {
+            name: self._taken[name] if before.get(name) is account else now
+            for name, account in self._accounts.items()
+        }
         self._changed.set()
 
     def publish(self, account: AccountSnapshot) -> None:
-        """Takes an account's new state; of accounts that are no longer configured, nothing."""
+        """Takes an account's state as it is now; accounts that are not configured are left out."""
         if account.account in self._accounts:
             self._accounts[account.account] = account
+            self._taken[account.account] = self._clock()
             self._changed.set()
 
     async def run(self) -> None:
@@ -72,15 +83,14 @@ class Publisher:
     async def render(self) -> None:
         """Renders the snapshot as it is now and swaps the page."""
         self._changed.clear()
-        began = self._clock()
+        began, taken = self._clock(), self.taken
         assembly = _Assembly()
         for chunk in render(self.snapshot):
             assembly.add(chunk.text, chunk.openmetrics, chunk.samples)
             await asyncio.sleep(0)
         self._metrics.published_samples.set(assembly.samples)
         self._metrics.publish_duration.set(self._clock() - began)
-        self.page = _page(assembly, self._metrics)
-        self._published = began
+        self.page = assembly.finish(self._metrics, self.page.number + 1, taken)
 
 
 class _Assembly:
@@ -105,17 +115,13 @@ class _Assembly:
             plain.append(part)
             packed.append(compressor.compress(part))
 
-    def finish(self) -> tuple[Body, Body]:
+    def finish(self, metrics: SelfMetrics, number: int, taken: Mapping[str, float]) -> Page:
+        """The page, with the exporter's own metrics at its end."""
+        self.add_bytes(*metrics.render())
         text, openmetrics = (
             Body(tuple(plain), b"".join(packed) + compressor.flush())
             for plain, packed, compressor in zip(
                 self._plain, self._gzip, self._compressors, strict=True
             )
         )
-        return text, openmetrics
-
-
-def _page(assembly: _Assembly, metrics: SelfMetrics) -> Page:
-    """The page of what was assembled, with the exporter's own metrics at its end."""
-    assembly.add_bytes(*metrics.render())
-    return Page(*assembly.finish())
+        return Page(text, openmetrics, number, taken)

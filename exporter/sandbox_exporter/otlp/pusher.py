@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
@@ -16,18 +17,25 @@ FLUSH_SECONDS = 3.0
 """How long the end of the program waits for the last export."""
 
 
+class Export(NamedTuple):
+    """One snapshot on its way."""
+
+    requests: Iterator[MetricsData]
+    taken: Mapping[str, float]
+    """When the snapshot of each account in it was taken, in monotonic seconds."""
+
+
 class Pusher:
     """Sends the newest snapshot each interval.
 
-    `collect` makes the requests of one export; it is called when the export begins, and its
-    requests are made one by one. An export that takes longer than its timeout counts as failed and
-    is left to its thread, and no other begins before that one has ended: there is never more than
-    one snapshot in flight.
+    `collect` makes an export; it is called when the export begins, and the requests are made one by
+    one. An export that takes longer than its timeout counts as failed and is left to its thread,
+    and no other begins before that one has ended: there is never more than one snapshot in flight.
     """
 
     def __init__(
         self,
-        collect: Callable[[], Iterator[MetricsData]],
+        collect: Callable[[], Export],
         exporter: MetricExporter,
         settings: Settings,
         outage: Outage,
@@ -39,8 +47,11 @@ class Pusher:
         self._outage = outage
         self._words = words
         self._in_flight: asyncio.Future[str] | None = None
-        self.served = float("-inf")
-        """Monotonic time at which the newest export that arrived was begun."""
+        self._arrived: Mapping[str, float] = {}
+
+    def served(self, account: str) -> float:
+        """When what arrived last of an account was taken; minus infinity before the first."""
+        return self._arrived.get(account, float("-inf"))
 
     async def run(self) -> None:
         """Exports until it is cancelled."""
@@ -64,15 +75,15 @@ class Pusher:
             self._outage.failed("the export before has not ended")
             return
         began = time.monotonic()
-        requests = self._collect()
-        self._in_flight = in_thread(lambda: self._send(requests, began + seconds))
+        export = self._collect()
+        self._in_flight = in_thread(lambda: self._send(export.requests, began + seconds))
         done, _ = await asyncio.wait([self._in_flight], timeout=seconds)
         error = self._in_flight.result() if done else f"not done after {seconds:g} s"
         if error:
             self._outage.failed(error)
         else:
             self._outage.succeeded()
-            self.served = began
+            self._arrived = export.taken
 
     def _send(self, requests: Iterator[MetricsData], deadline: float) -> str:
         """Sends all requests; why they did not arrive, or nothing when they did."""

@@ -6,11 +6,9 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
-from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from sandbox_exporter import __version__
@@ -21,7 +19,7 @@ from sandbox_exporter.otlp.exporters import metric_exporter, span_exporter
 from sandbox_exporter.otlp.outage import Outage, Words
 from sandbox_exporter.otlp.own import own_families
 from sandbox_exporter.otlp.points import usage_families
-from sandbox_exporter.otlp.pusher import FLUSH_SECONDS, Pusher
+from sandbox_exporter.otlp.pusher import FLUSH_SECONDS, Export, Pusher
 from sandbox_exporter.otlp.requests import requests
 from sandbox_exporter.otlp.settings import Settings
 from sandbox_exporter.otlp.threads import in_thread
@@ -71,10 +69,9 @@ class Telemetry:
         """Whether metrics are sent, and not only spans."""
         return self._pusher is not None
 
-    @property
-    def served(self) -> float:
-        """Monotonic time of the newest snapshot that arrived; infinite if metrics are not sent."""
-        return float("inf") if self._pusher is None else self._pusher.served
+    def served(self, account: str) -> float:
+        """When what arrived last of an account was taken; infinite if metrics are not sent."""
+        return float("inf") if self._pusher is None else self._pusher.served(account)
 
     def start(self) -> None:
         """Begins to send; needs a running event loop."""
@@ -96,8 +93,8 @@ class Telemetry:
         if ends:
             await asyncio.wait(ends, timeout=FLUSH_SECONDS + 2)
 
-    def _collect(self) -> Iterator[MetricsData]:
+    def _collect(self) -> Export:
         now = time.time_ns()
         usage = usage_families(self._publisher.snapshot, now)
         own = own_families(self._metrics.registry, self._began, now)
-        return requests(chain(usage, own), self._resource)
+        return Export(requests(chain(usage, own), self._resource), self._publisher.taken)

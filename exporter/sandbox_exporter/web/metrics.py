@@ -6,6 +6,7 @@ a framework's request and response objects would be the larger part of that.
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -47,9 +48,15 @@ def metrics_app(site: Site) -> ASGIApp:
         body = prepared.gzip if gzip else prepared.plain
         length = (b"content-length", b"%d" % len(body))
         headers = (*_HEADERS[wanted], length)
-        site.scraped()
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # The server leaves the body out of an answer to HEAD by itself.
-        await send({"type": "http.response.body", "body": body})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body"})
+            return
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        # The server takes no more before the client has taken nearly all of that, or has left.
+        await send({"type": "http.response.body", "more_body": True})
+        if not await Request(scope, receive).is_disconnected():
+            site.scraped(page)
+        await send({"type": "http.response.body"})
 
     return serve

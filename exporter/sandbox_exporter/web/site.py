@@ -14,7 +14,7 @@ MetricsFor = Literal["all", "loopback", "none"]
 """Who may read `/metrics`: everybody, only clients on this machine, or nobody."""
 
 
-def _nothing() -> None:
+def _nothing(_page: Page) -> None:
     """Stands in where nobody counts the scrapes."""
 
 
@@ -29,8 +29,8 @@ class Site:
     """The newest results, for readiness and the landing page."""
     reload: Callable[[], Awaitable[None]] | None = None
     """Reloads the configuration, raises `ConfigError` when it is refused; None forbids reloads."""
-    scraped: Callable[[], None] = _nothing
-    """Called for each answer of `/metrics`."""
+    scraped: Callable[[Page], None] = _nothing
+    """Called with each page that a scrape got to its end."""
     metrics_for: MetricsFor = "all"
     documentation: str = ""
     """Address of the documentation; the landing page has no such link when it is empty."""

@@ -76,7 +76,7 @@ class Chain:
             Ledger(MonthClose()),
             Timing(),
             observer,
-            lambda: self.publisher.served,
+            lambda: self.publisher.served("bench"),
         )
         self.publisher.restart([self.poller.snapshot()])
 

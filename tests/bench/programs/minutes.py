@@ -54,7 +54,7 @@ async def main(loop: LeapingLoop, port: int, minutes: int, limit: int, origin: i
         Ledger(MonthClose()),
         Timing(wall=lambda: origin + loop.time() - base, clock=loop.time),
         observer,
-        lambda: publisher.served,
+        lambda: publisher.served("bench"),
     )
     publisher.restart([poller.snapshot()])
     calls: list[int] = []

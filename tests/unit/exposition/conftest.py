@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ async def poll(server: Server) -> tuple[Snapshot, Page]:
                 Ledger(timing.close),
                 timing,
                 observer,
-                lambda: publisher.served,
+                partial(publisher.served, account.name),
             )
         )
     for poller in pollers:

@@ -106,22 +106,85 @@ def test_the_exporters_own_metrics_are_refreshed_each_minute(
     in_virtual_time(test)
 
 
-def test_a_scrape_is_noted_with_the_time_of_what_it_was_served(
-    in_virtual_time: InVirtualTime,
-) -> None:
-    """What was published before that time, a scrape has seen."""
+NEVER = float("-inf")
+
+
+def test_a_scrape_has_seen_what_its_page_shows(in_virtual_time: InVirtualTime) -> None:
+    """Each account as it was when its snapshot was taken, not when rendering it had ended."""
 
     async def test(loop: VirtualLoop) -> None:
         publisher = Publisher(SelfMetrics(), loop.time)
-        publisher.scraped()
-        assert publisher.served == float("-inf")
+        publisher.scraped(publisher.page)
+        publisher.restart([account(1.0), account(1.0, name="b")])
+        assert publisher.served("a") == NEVER
         await asyncio.sleep(10)
-        began = loop.time()
+        publisher.publish(account(2.0))
+        taken = loop.time()
+        await asyncio.sleep(10)
         await publisher.render()
-        assert publisher.served == float("-inf")
+        assert publisher.served("a") == NEVER
         await asyncio.sleep(10)
-        publisher.scraped()
-        assert publisher.served == began
+        publisher.scraped(publisher.page)
+        assert (publisher.served("a"), publisher.served("b")) == (taken, 0.0)
+        assert publisher.served("not configured") == NEVER
+
+    in_virtual_time(test)
+
+
+def test_a_scrape_of_anothers_publication_has_not_seen_ones_own(
+    in_virtual_time: InVirtualTime,
+) -> None:
+    """What is published while a page is rendered is on the next one."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(1.0, 2 * CHUNK), account(1.0, name="b")])
+        await asyncio.sleep(1)
+        publisher.publish(account(2.0, name="b"))
+        rendering = asyncio.create_task(publisher.render())
+        await asyncio.sleep(0)
+        publisher.publish(account(2.0))
+        await rendering
+        publisher.scraped(publisher.page)
+        assert publisher.served("a") == 0.0
+        assert publisher.served("b") > 0.0
+        await publisher.render()
+        publisher.scraped(publisher.page)
+        assert publisher.served("a") > 0.0
+
+    in_virtual_time(test)
+
+
+def test_a_slow_scrape_of_an_older_page_takes_nothing_back(in_virtual_time: InVirtualTime) -> None:
+    """It may end after a quick one of a newer page."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(1.0)])
+        await publisher.render()
+        older = publisher.page
+        await asyncio.sleep(5)
+        publisher.publish(account(2.0))
+        taken = loop.time()
+        await publisher.render()
+        publisher.scraped(publisher.page)
+        publisher.scraped(older)
+        assert publisher.served("a") == taken
+
+    in_virtual_time(test)
+
+
+def test_a_reload_does_not_make_what_it_keeps_newer(in_virtual_time: InVirtualTime) -> None:
+    """An account that goes on as it was shows what it showed."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        kept = account(1.0)
+        publisher.restart([kept, account(1.0, name="b")])
+        await asyncio.sleep(5)
+        publisher.restart([kept, account(1.0, name="b")])
+        assert publisher.taken["a"] == 0.0
+        assert publisher.taken["b"] > 0.0
 
     in_virtual_time(test)
 

@@ -81,11 +81,11 @@ def test_a_birth_is_over_once_all_who_are_served_have_seen_it(
     """Scrapes and exports count alike, and nobody waits for what is off."""
 
     def served(*, scraped: bool, scrapes: float, exports: float | None) -> float:
-        telemetry = exports and SimpleNamespace(sends_metrics=True, served=exports)
+        telemetry = exports and SimpleNamespace(sends_metrics=True, served=lambda _: exports)
         monkeypatch.setattr("sandbox_exporter.otlp.connect", lambda *_, **__: telemetry)
         daemon = Daemon(Config(()), lambda: Config(()), scraped=scraped)
-        daemon.publisher._served = scrapes
-        return daemon._served()
+        monkeypatch.setattr(daemon.publisher, "served", lambda _: scrapes)
+        return daemon._served("prod")
 
     assert served(scraped=True, scrapes=5, exports=None) == 5
     assert served(scraped=True, scrapes=5, exports=3) == 3

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.otlp.outage import Outage, Words
-from sandbox_exporter.otlp.pusher import Pusher
+from sandbox_exporter.otlp.pusher import Export, Pusher
 from sandbox_exporter.otlp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -40,9 +39,9 @@ class FakeExporter(MetricExporter):
         """Nothing to end."""
 
 
-def collect() -> Iterator[MetricsData]:
+def collect() -> Export:
     """An export of four requests."""
-    return iter([MetricsData([])] * 4)
+    return Export(iter([MetricsData([])] * 4), {})
 
 
 def pusher(exporter: MetricExporter, seconds: float) -> Pusher:

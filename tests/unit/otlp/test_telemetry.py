@@ -257,7 +257,7 @@ async def test_the_last_numbers_are_sent_at_the_end(
 
 
 async def test_an_export_that_arrived_counts_as_served(
-    collector: Collector, connect: Connect, protocol: str
+    collector: Collector, connect: Connect, publisher: Publisher
 ) -> None:
     """New series leave their 0 once somebody has seen it, also where nobody scrapes."""
     collector.status = 400
@@ -265,12 +265,13 @@ async def test_an_export_that_arrived_counts_as_served(
     async with asyncio.timeout(20):
         while len(collector.headers) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    assert telemetry.served == float("-inf")
+    assert telemetry.served("prod") == float("-inf")
 
     collector.status = 200
     await arrived(collector)
 
-    assert telemetry.served > 0
+    assert telemetry.served("prod") == publisher.taken["prod"]
+    assert telemetry.served("no such account") == float("-inf")
 
 
 async def test_nothing_of_opentelemetry_reaches_the_log(

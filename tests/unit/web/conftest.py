@@ -59,7 +59,7 @@ class FakeExporter:
             page=self.get_page,
             snapshot=self.get_snapshot,
             reload=reload,
-            scraped=lambda: self.calls.append("scraped"),
+            scraped=lambda _: self.calls.append("scraped"),
         )
 
 

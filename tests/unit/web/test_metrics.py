@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from sandbox_exporter.exposition.page import OPENMETRICS, TEXT, Page
+from sandbox_exporter.exposition.page import OPENMETRICS, TEXT, Body, Page
+from tests.unit.web.conftest import PAGE
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import FakeExporter, Serve
@@ -65,6 +68,25 @@ def test_head(serve: Serve, page: Page) -> None:
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].headers["Content-Length"] == str(len(page.text.plain))
     assert answers[0].content == b""
+
+
+def test_only_a_page_that_came_counts_as_scraped(
+    serve: Serve, exporter: FakeExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A HEAD shows no numbers, and neither does a connection that breaks in the middle."""
+    large = replace(PAGE, text=Body(parts=(bytes(50_000_000),), gzip=b""))
+    seen: list[Page] = []
+    site = replace(exporter.site(), page=lambda: large, scraped=seen.append)
+    with serve(site) as server:
+        httpx.head(f"{server.url}/metrics")
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.recv(1000)
+        # The server is at work on the whole of this one after it has seen that one break.
+        httpx.get(f"{server.url}/-/healthy")
+        assert seen == []
+        httpx.get(f"{server.url}/metrics", headers={"Accept-Encoding": "identity"})
+        assert seen == [large]
 
 
 def test_other_methods(serve: Serve) -> None:
