@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox_exporter.errors import ConfigError
 from sandbox_exporter.web.landing import STYLE_HASH, landing_page, not_found_page
 from sandbox_exporter.web.metrics import metrics_app
+from sandbox_exporter.web.reload import reload_endpoint
 from sandbox_exporter.web.site import Site
 
 _PAGE_HEADERS = {
@@ -20,9 +20,7 @@ _PAGE_HEADERS = {
         f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
 }
 """The pages show text from upstream: were an escape ever forgotten, nothing in it could run."""
 
@@ -66,9 +64,6 @@ def _pages(site: Site) -> Starlette:
             return PlainTextResponse(f"Not ready: not tried yet: {', '.join(waiting)}\n", 503)
         return PlainTextResponse("Ready.\n")
 
-    async def reload(_request: Request) -> Response:
-        return await _reload(site)
-
     async def not_found(_request: Request, _error: Exception) -> Response:
         return HTMLResponse(not_found_page(), 404, _PAGE_HEADERS)
 
@@ -77,20 +72,10 @@ def _pages(site: Site) -> Starlette:
             Route("/", landing),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
-            Route("/-/reload", reload, methods=["POST", "PUT"]),
+            Route("/-/reload", reload_endpoint(site.reload), methods=["POST", "PUT"]),
         ],
         exception_handlers={404: not_found},
     )
     # Its redirects take the target's host from the request, which anybody can set.
     app.router.redirect_slashes = False
     return app
-
-
-async def _reload(site: Site) -> Response:
-    if site.reload is None:
-        return PlainTextResponse("Reloads are off; --web.enable-lifecycle allows them.\n", 403)
-    try:
-        await site.reload()
-    except ConfigError as error:
-        return PlainTextResponse(f"Refused, the old configuration stays:\n{error}\n", 500)
-    return PlainTextResponse("Reloaded.\n")

@@ -6,7 +6,9 @@ import asyncio
 import binascii
 import hmac
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from secrets import token_bytes
 
 import bcrypt
@@ -14,7 +16,10 @@ import bcrypt
 _KEY = token_bytes(32)
 _LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt looks at; every implementation ignores the rest."""
-_LONGEST_QUEUE = 16
+MOST_REMEMBERED = 1024
+"""Wrong passwords, and addresses that sent one, that are remembered."""
+LONGEST_QUEUE = 250
+"""Verifications that may wait: half the connections, so that the others can still be served."""
 
 
 class OverloadedError(Exception):
@@ -25,46 +30,130 @@ class Authenticator:
     """Knows who may come in.
 
     A verification takes bcrypt some 100 ms of a CPU by design. So that a scraper which shows its
-    password each time costs that once, a digest of each password found right is remembered; and so
-    that guesses cannot take the machine, one is verified at a time, on a thread of its own.
+    password each time costs that once, a digest of each password found right or wrong is
+    remembered; and so that guesses cannot take the machine, one is verified at a time, on a thread
+    of its own. Which one is next, `_rank` tells.
     """
 
     def __init__(self, users: Mapping[bytes, bytes]) -> None:
         """Takes the bcrypt hash of each user's password."""
         self._users = dict(users)
+        self._dearest = max(map(_cost, users.values()))
         self._right: set[bytes] = set()
-        self._one_at_a_time = asyncio.Lock()
-        self._queue = 0
+        self._wrong: dict[Hashable, None] = {}
+        self._failed: dict[Hashable, None] = {}
+        self._waiting: list[_Attempt] = []
+        self._busy = False
 
-    async def allows(self, authorization: bytes) -> bool:
+    async def allows(self, authorization: bytes, client: str) -> bool:
         """Whether an `Authorization` header names a user with the right password.
 
-        Raises `OverloadedError` when too many verifications are already waiting.
+        `client` is the address that it came from. Raises `OverloadedError` when too many
+        verifications are already waiting.
         """
         credentials = _credentials(authorization)
         if credentials is None:
             return False
         user, password = credentials
-        digest = hmac.digest(_KEY, user + b":" + password, "sha256")
-        if digest in self._right:
-            return True
-        if self._queue >= _LONGEST_QUEUE:
-            raise OverloadedError
-        self._queue += 1
-        try:
-            async with self._one_at_a_time:
-                return digest in self._right or await self._verify(user, password, digest)
-        finally:
-            self._queue -= 1
+        attempt = _Attempt(
+            hmac.digest(_KEY, user + b":" + password, "sha256"),
+            _network(client),
+        )
+        if not self._is_known(attempt.digest):
+            await self._wait_for_turn(attempt)
+            try:
+                if not self._is_known(attempt.digest):
+                    right = await asyncio.to_thread(self._verify, user, password)
+                    self._remember(attempt, right)
+            finally:
+                self._give_turn()
+        return attempt.digest in self._right
 
-    async def _verify(self, user: bytes, password: bytes, digest: bytes) -> bool:
-        # An unknown user costs the same time as a known one, or the time would tell who exists.
-        expected = self._users.get(user, next(iter(self._users.values())))
-        right = await asyncio.to_thread(bcrypt.checkpw, password, expected)
-        if right and user in self._users:
-            self._right.add(digest)
+    def _is_known(self, digest: bytes) -> bool:
+        return digest in self._right or digest in self._wrong
+
+    def _remember(self, attempt: _Attempt, right: bool) -> None:
+        if right:
+            self._right.add(attempt.digest)
+            return
+        for memory, item in ((self._wrong, attempt.digest), (self._failed, attempt.network)):
+            memory[item] = None
+            if len(memory) > MOST_REMEMBERED:
+                del memory[next(iter(memory))]
+
+    async def _wait_for_turn(self, attempt: _Attempt) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        if len(self._waiting) >= LONGEST_QUEUE:
+            last = max(self._waiting, key=self._rank)
+            if self._rank(last) <= self._rank(attempt):
+                raise OverloadedError
+            self._waiting.remove(last)
+            last.pushed_out = True
+            last.turn.set()
+        self._waiting.append(attempt)
+        try:
+            await attempt.turn.wait()
+        except asyncio.CancelledError:
+            if attempt in self._waiting:
+                self._waiting.remove(attempt)
+            elif not attempt.pushed_out:
+                self._give_turn()
+            raise
+        if attempt.pushed_out:
+            raise OverloadedError
+
+    def _give_turn(self) -> None:
+        if not self._waiting:
+            self._busy = False
+            return
+        # The newest of the best: who guesses waits for an answer before the next guess, so one that
+        # comes later has nobody before it, however many wait.
+        first = min(reversed(self._waiting), key=self._rank)
+        self._waiting.remove(first)
+        first.turn.set()
+
+    def _rank(self, attempt: _Attempt) -> tuple[bool, bool]:
+        """The lower, the sooner: what need not be verified any more, and who has not failed yet."""
+        return not self._is_known(attempt.digest), attempt.network in self._failed
+
+    def _verify(self, user: bytes, password: bytes) -> bool:
+        """Takes the same time for each user, known or not, or the time would tell who exists."""
+        expected = self._users.get(user, _dummy(self._dearest))
+        if bcrypt.checkpw(password, expected):
             return True
+        # A step of the cost doubles the time: 2^4, and then 2^4 + 2^5 + 2^6, make 2^7.
+        for cost in range(_cost(expected), self._dearest):
+            bcrypt.checkpw(password, _dummy(cost))
         return False
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """Credentials that nobody has verified yet."""
+
+    digest: bytes
+    network: Hashable
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    pushed_out: bool = False
+
+
+def _cost(hashed: bytes) -> int:
+    return int(hashed[4:6])
+
+
+def _dummy(cost: int) -> bytes:
+    """A hash of this cost that no password has."""
+    return b"$2b$%02d$" % cost + b"." * 53
+
+
+def _network(client: str) -> Hashable:
+    """The address, or of IPv6 the network: whoever has one address there has 2^64."""
+    address = ip_address(client.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address.packed[:8]
+    return address
 
 
 def _credentials(authorization: bytes) -> tuple[bytes, bytes] | None:

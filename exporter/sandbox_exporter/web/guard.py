@@ -22,7 +22,7 @@ def guard(app: ASGIApp, live: LiveWebConfig) -> ASGIApp:
         if current.authenticator is not None:
             authorization = dict(scope["headers"]).get(b"authorization", b"")
             try:
-                if not await current.authenticator.allows(authorization):
+                if not await current.authenticator.allows(authorization, scope["client"][0]):
                     refusal = PlainTextResponse("Unauthorized\n", 401, _CHALLENGE)
             except OverloadedError:
                 refusal = PlainTextResponse("Too many logins at once\n", 503, {"Retry-After": "1"})

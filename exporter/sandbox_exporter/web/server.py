@@ -8,8 +8,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox_exporter.web.acceptor import Acceptor
 from sandbox_exporter.web.guard import guard
 from sandbox_exporter.web.listen import bind
 from sandbox_exporter.web.live import LiveWebConfig
@@ -21,7 +22,11 @@ IDLE_TIMEOUT = 150
 GRACE = 5
 """Seconds that answers under way get to finish when the server stops."""
 MOST_CONNECTIONS = 500
-"""Requests beyond so many connections are answered 503, so that polling never lacks sockets."""
+"""With so many connections open, a new one takes the place of the one that idles longest."""
+_PIECE = 64 * 1024
+"""Bytes of an answer that are handed to the system at a time."""
+_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
+"""Of every answer, also of those that the server gives by itself, such as 400."""
 
 
 class Server:
@@ -30,11 +35,11 @@ class Server:
     def __init__(self, app: ASGIApp, web_config_file: Path | None = None) -> None:
         """Raises `ConfigError` with every mistake in the web configuration file."""
         live = None if web_config_file is None else LiveWebConfig(web_config_file)
-        context = None if live is None else _context(live)
-        self._scheme = "http" if context is None else "https"
+        self._context = None if live is None else _context(live)
+        self._scheme = "http" if self._context is None else "https"
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
-                app if live is None else guard(app, live),
+                _in_pieces(app if live is None else guard(app, live)),
                 http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
@@ -42,14 +47,15 @@ class Server:
                 log_config=None,
                 log_level="error",
                 access_log=False,
+                headers=_HEADERS,
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=IDLE_TIMEOUT,
                 timeout_graceful_shutdown=GRACE,
                 limit_concurrency=MOST_CONNECTIONS,
-                ssl_context_factory=None if context is None else lambda *_: context,
             )
         )
+        self._acceptor: Acceptor | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._address: tuple[str, int] = ("", 0)
 
@@ -60,8 +66,11 @@ class Server:
         config = self._uvicorn.config
         config.load()
         self._uvicorn.lifespan = config.lifespan_class(config)
-        await self._uvicorn.startup([socket])
+        self._uvicorn.servers = []  # connections come from the acceptor
+        await self._uvicorn.on_tick(0)
         self._ticking = asyncio.create_task(self._uvicorn.main_loop())
+        self._acceptor = Acceptor(socket, self._protocol, self._context)
+        self._acceptor.start()
 
     @property
     def port(self) -> int:
@@ -78,9 +87,37 @@ class Server:
 
     async def stop(self) -> None:
         """Stops listening, lets answers under way finish, closes what is open."""
-        if self._ticking is not None:
+        if self._acceptor is not None and self._ticking is not None:
+            await self._acceptor.close()
             self._ticking.cancel()
             await self._uvicorn.shutdown()
+            for connection in list(self._uvicorn.server_state.connections):
+                connection.transport.abort()  # its client has not read its answer until now
+            await asyncio.sleep(0)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return BoundedProtocol(self._uvicorn.config, self._uvicorn.server_state, {})
+
+
+def _in_pieces(app: ASGIApp) -> ASGIApp:
+    """An application whose large answers wait for the client to read, piece by piece.
+
+    Handed over whole, a page would be copied and encrypted for each client, read or not.
+    """
+
+    async def in_pieces(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_pieces(message: Message) -> None:
+            body = memoryview(message.get("body", b""))
+            more = {"type": "http.response.body", "more_body": True}
+            while len(body) > _PIECE:
+                await send({**more, "body": body[:_PIECE]})
+                body = body[_PIECE:]
+                message = {**message, "body": body}
+            await send(message)
+
+        await app(scope, receive, send_in_pieces)
+
+    return in_pieces
 
 
 def _context(live: LiveWebConfig) -> ssl.SSLContext | None:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import ipaddress
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -36,13 +37,14 @@ PAGE = Page(
 class FakeExporter:
     """Stands in for the rest of the exporter, and notes what the server asks of it."""
 
+    page: Page = PAGE
     snapshot: Snapshot = field(default_factory=Snapshot)
     refusal: Exception | None = None
     calls: list[str] = field(default_factory=list)
 
     def get_page(self) -> Page:
         self.calls.append("page")
-        return PAGE
+        return self.page
 
     def get_snapshot(self) -> Snapshot:
         self.calls.append("snapshot")
@@ -97,6 +99,22 @@ def serve(exporter: FakeExporter) -> Serve:
             loop.close()
 
     return start
+
+
+Until = Callable[[Callable[[], bool]], None]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits until something is true; fails the test when it is not after ten seconds."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    return wait
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

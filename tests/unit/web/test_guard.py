@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import socket
+import threading
+from base64 import b64encode
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +15,7 @@ from sandbox_exporter.web import live
 from sandbox_exporter.web.auth import Authenticator, OverloadedError
 
 if TYPE_CHECKING:
-    from tests.unit.web.conftest import FakeExporter, Serve
+    from tests.unit.web.conftest import FakeExporter, Serve, Until
 
 ROUTES = ["/metrics", "/", "/-/healthy", "/-/ready", "/nowhere"]
 
@@ -26,6 +30,7 @@ def web_config(tmp_path: Path) -> Path:
         "http_server_config:\n"
         "  headers:\n"
         "    Strict-Transport-Security: max-age=60\n"
+        "    X-Content-Type-Options: nosniff\n"
         "    Content-Security-Policy: default-src 'self'\n"
     )
     return path
@@ -38,11 +43,13 @@ def test_every_route(serve: Serve, exporter: FakeExporter, web_config: Path) -> 
             strange = client.get(route)
             assert (strange.status_code, strange.text) == (401, "Unauthorized\n")
             assert strange.headers["WWW-Authenticate"].startswith("Basic realm=")
+            assert strange.headers.get_list("X-Content-Type-Options") == ["nosniff"]
             assert strange.headers["Strict-Transport-Security"] == "max-age=60"
         assert exporter.calls == []
         for route in ROUTES:
             known = client.get(route, auth=("alice", "secret"))
             assert known.status_code in (200, 404)
+            assert known.headers.get_list("X-Content-Type-Options") == ["nosniff"]
             assert known.headers["Strict-Transport-Security"] == "max-age=60"
             assert known.headers.get_list("Content-Security-Policy") == ["default-src 'self'"]
 
@@ -67,7 +74,7 @@ def test_removed_user(serve: Serve, web_config: Path, monkeypatch: pytest.Monkey
 def test_too_many_logins(serve: Serve, web_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server with too many passwords to verify says when to come again."""
 
-    async def overloaded(_authenticator: Authenticator, _authorization: bytes) -> bool:
+    async def overloaded(*_arguments: object) -> bool:
         raise OverloadedError
 
     monkeypatch.setattr(Authenticator, "allows", overloaded)
@@ -75,3 +82,44 @@ def test_too_many_logins(serve: Serve, web_config: Path, monkeypatch: pytest.Mon
         answer = httpx.get(f"{server.url}/metrics")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_scraper_among_guesses(
+    serve: Serve, web_config: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """One hundred clients with wrong passwords do not keep the right one waiting."""
+    verified, gate = [], threading.Event()
+    verify = bcrypt.checkpw
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        verified.append(password)
+        gate.wait(10)
+        return verify(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    asked, allows = [], Authenticator.allows
+
+    async def counted(authenticator: Authenticator, authorization: bytes, client: str) -> bool:
+        asked.append(authorization)
+        return await allows(authenticator, authorization, client)
+
+    monkeypatch.setattr(Authenticator, "allows", counted)
+    with serve(web_config=web_config) as server, ExitStack() as connections:
+
+        def ask(password: str) -> socket.socket:
+            address = ("127.0.0.1", server.port)
+            connection = connections.enter_context(socket.create_connection(address, 10))
+            credentials = b64encode(f"alice:{password}".encode()).decode()
+            connection.sendall(
+                f"GET /metrics HTTP/1.0\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+            )
+            return connection
+
+        guesses = [ask(f"guess {number}") for number in range(100)]
+        until(lambda: len(asked) == 100)
+        scraper = ask("secret")
+        until(lambda: len(asked) == 101)
+        gate.set()
+        assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert verified.index(b"secret") == 1
+        assert guesses[0].recv(65536).startswith(b"HTTP/1.1 401 ")
