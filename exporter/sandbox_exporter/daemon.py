@@ -38,6 +38,8 @@ class Daemon:
         self._config = config
         self._metrics = SelfMetrics()
         self._metrics.reloaded(time.time(), ok=True)
+        self.web_reloaded = self._metrics.web_reloaded
+        """Is told whether a changed web configuration is in force."""
         self.publisher = Publisher(self._metrics)
         self._scraped = scraped
         self._telemetry = otlp.connect(self.publisher, self._metrics, wanted=config.otlp)

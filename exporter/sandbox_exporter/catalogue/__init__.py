@@ -26,6 +26,7 @@ from sandbox_exporter.catalogue.own import (
     SELF_METRICS,
     SERIES,
     SKIPPED,
+    WEB_RELOAD_OK,
 )
 from sandbox_exporter.catalogue.usage import ACCOUNT_METRICS, TEMPLATE_METRICS
 
@@ -52,6 +53,7 @@ __all__ = [
     "TEMPLATE_INFO",
     "TEMPLATE_METRICS",
     "UP",
+    "WEB_RELOAD_OK",
     "Metric",
     "Show",
     "Type",

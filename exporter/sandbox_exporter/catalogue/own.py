@@ -75,6 +75,13 @@ RELOAD_TIME = Metric(
     "seconds",
     (),
 )
+WEB_RELOAD_OK = Metric(
+    "sandbox_exporter_web_config_last_reload_successful",
+    Type.GAUGE,
+    "0 while the web configuration file was refused after a change and the old one is in force.",
+    "web configuration",
+    labels=(),
+)
 OTLP_EXPORTS = Metric(
     "sandbox_exporter_otlp_exports_total",
     Type.COUNTER,
@@ -101,6 +108,7 @@ SELF_METRICS = (
     SERIES,
     RELOAD_OK,
     RELOAD_TIME,
+    WEB_RELOAD_OK,
     OTLP_EXPORTS,
     BUILD_INFO,
 )

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--web.config.file",
         dest="web_config_file",
+        type=_path,
         metavar="PATH",
         help="TLS, basic auth and headers, in the format of the Prometheus exporter-toolkit",
     )
@@ -108,6 +109,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config.file",
         dest="config_file",
+        type=_path,
         metavar="PATH",
         help="without it, SEACLOUD_* and DREADNODE_* environment variables are used",
     )
@@ -122,6 +124,13 @@ def _add_web(parser: argparse.ArgumentParser, address: str) -> None:
         metavar="HOST:PORT",
         help="default %(default)s",
     )
+
+
+def _path(text: str) -> str:
+    """An empty variable in a start script is no wish for a server without passwords."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty, allowed: a path; or leave the flag out")
+    return text
 
 
 def _address(text: str) -> str:

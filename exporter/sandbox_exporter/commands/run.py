@@ -27,7 +27,7 @@ log = logging.getLogger("sandbox_exporter")
 
 def main(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; reloads on SIGHUP."""
-    web_config_file = Path(options.web_config_file) if options.web_config_file else None
+    web_config_file = None if options.web_config_file is None else Path(options.web_config_file)
     reread = partial(load, options.config_file)
     uvloop.run(
         serve(
@@ -65,11 +65,19 @@ async def serve(  # noqa: PLR0913 - the choices of a command line, all named
         scraped=daemon.publisher.scraped,
         metrics_for=metrics_for,
     )
-    server = Server(build_app(site), web_config_file)
+    server = Server(build_app(site), web_config_file, daemon.web_reloaded)
     await server.start(listen)
     try:
         await daemon.start()
-        log.info("serving", extra={"address": server.url, "accounts": len(config.accounts)})
+        log.info(
+            "serving",
+            extra={
+                "address": server.url,
+                "accounts": len(config.accounts),
+                "tls": server.tls,
+                "authentication": server.authentication,
+            },
+        )
         if announce is not None:
             announce(server.url)
         spare_collections()

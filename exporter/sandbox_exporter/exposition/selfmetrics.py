@@ -44,6 +44,8 @@ class SelfMetrics:
         self.published_samples = self._make(Gauge, catalogue.SERIES)
         self.reload_ok = self._make(Gauge, catalogue.RELOAD_OK)
         self.reload_time = self._make(Gauge, catalogue.RELOAD_TIME)
+        self.web_reload_ok = self._make(Gauge, catalogue.WEB_RELOAD_OK)
+        self.web_reload_ok.set(1)
         self.otlp_exports = self._make(Counter, catalogue.OTLP_EXPORTS)
         self.duration = Histogram(
             catalogue.API_DURATION.name,
@@ -80,6 +82,10 @@ class SelfMetrics:
         self.reload_ok.set(ok)
         if ok:
             self.reload_time.set(now)
+
+    def web_reloaded(self, ok: bool) -> None:
+        """Notes whether what the web configuration file asks for is in force."""
+        self.web_reload_ok.set(ok)
 
     def render(self) -> tuple[bytes, bytes]:
         """The metrics as text 0.0.4 and as OpenMetrics, the latter with its end mark."""

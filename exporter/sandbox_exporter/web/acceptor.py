@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 _log = logging.getLogger(__name__)
 
@@ -71,13 +72,18 @@ class Acceptor:
                 continue
             task: asyncio.Task[object] = asyncio.create_task(self._open(connection))
             self._opening[task] = None
-            task.add_done_callback(lambda task: self._opening.pop(task, None))
+            task.add_done_callback(partial(self._opened, connection))
             if len(self._opening) > MOST_HANDSHAKES:
                 oldest = next(iter(self._opening))
                 del self._opening[oldest]
                 oldest.cancel()
             # An accept that need not wait does not let others run.
             await asyncio.sleep(0)
+
+    def _opened(self, connection: socket.socket, task: asyncio.Task[object]) -> None:
+        self._opening.pop(task, None)
+        if task.cancelled():
+            connection.close()
 
     async def _open(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -51,6 +51,10 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-XSS-Protection": (),
 }
 """Headers that may be set; the values allowed where there are only a few."""
+_LEAVE_OUT = {
+    "tls_server_config": "cert_file and key_file",
+    "basic_auth_users": "at least one user with a bcrypt hash",
+}
 _PEM = "a readable PEM file"
 _BCRYPT = re.compile(r"\$2[abxy]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 _header_text = checks.header_text(4096)
@@ -69,6 +73,16 @@ class WebConfig:
     """Added to every answer; names in lower case."""
     files: Mapping[Path, Stamp]
     """The file and those that it names, as they were just before they were read."""
+
+    @property
+    def protections(self) -> dict[str, bool]:
+        """What keeps strangers out, by the section that asks for it, and whether it is on."""
+        verifies = self.tls is not None and self.tls.verify_mode is ssl.CERT_REQUIRED
+        return {
+            "tls_server_config": self.tls is not None,
+            "tls_server_config.client_auth_type": verifies,
+            "basic_auth_users": self.authenticator is not None,
+        }
 
 
 def stamp(path: Path) -> Stamp:
@@ -91,6 +105,9 @@ def read_web_config(path: Path) -> WebConfig:
     for name in _UNSUPPORTED:
         top.get(name, _unsupported, None)
     top.refuse_unknown((*_SECTIONS, *_UNSUPPORTED))
+    for name in ("tls_server_config", "basic_auth_users"):
+        if name in top.values and top.values[name] in (None, {}):
+            problems.add(name, f"is empty, allowed: {_LEAVE_OUT[name]}, or leave it out")
     tls = _tls(_section(top, "tls_server_config"), path.parent, files)
     headers = _http(_section(top, "http_server_config"))
     users = _users(_section(top, "basic_auth_users"))

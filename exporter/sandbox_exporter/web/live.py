@@ -19,9 +19,18 @@ LOOK_EVERY = 1.0
 class LiveWebConfig:
     """Follows a web configuration file. Looks at it only when asked, at most once a second."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = monotonic) -> None:
-        """Raises `ConfigError` with every mistake in the file."""
+    def __init__(
+        self,
+        path: Path,
+        reloaded: Callable[[bool], None] = lambda _: None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`reloaded` is told whether what the file asks for now is in force.
+
+        Raises `ConfigError` with every mistake in the file.
+        """
         self._path = path
+        self._reloaded = reloaded
         self._clock = clock
         self._config = read_web_config(path)
         self._next_look = clock() + LOOK_EVERY
@@ -37,20 +46,38 @@ class LiveWebConfig:
 
     def _look(self) -> None:
         if all(stamp(path) == seen for path, seen in self._config.files.items()):
-            self._refused = ""
+            self._accepted()
             return
         try:
             config = read_web_config(self._path)
-            if (config.tls is None) is not (self._config.tls is None):
-                message = "TLS cannot be switched on or off while the server runs, restart it"
-                raise ConfigError([Problem("tls_server_config", message)])
+            _refuse_less(self._config, config)
         except ConfigError as error:
             # Asked again at each look: what is missing may be a file that nothing here follows.
             if str(error) != self._refused:
                 self._refused = str(error)
+                self._reloaded(False)
                 reasons = "; ".join(map(str, error.problems))
                 _log.warning("web configuration refused, the old one stays: %s", reasons)
             return
         self._config = config
-        self._refused = ""
+        self._accepted()
         _log.info("web configuration read again: %s", self._path)
+
+    def _accepted(self) -> None:
+        if self._refused:
+            self._refused = ""
+            self._reloaded(True)
+
+
+def _refuse_less(old: WebConfig, new: WebConfig) -> None:
+    """Raises `ConfigError` when a file that changes would let strangers in, as an empty one would.
+
+    Nor does plain HTTP turn into HTTPS under the feet of its clients.
+    """
+    if (old.tls is None) is not (new.tls is None):
+        message = "TLS cannot be switched on or off while the server runs, restart it"
+        raise ConfigError([Problem("tls_server_config", message)])
+    lost = [name for name, on in old.protections.items() if on and not new.protections[name]]
+    if lost:
+        message = "cannot be taken away while the server runs, restart it"
+        raise ConfigError([Problem(name, message) for name in lost])

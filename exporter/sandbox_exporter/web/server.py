@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -32,9 +33,27 @@ _HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")
 class Server:
     """Serves an application on one address. Leaves signals to the program around it."""
 
-    def __init__(self, app: ASGIApp, web_config_file: Path | None = None) -> None:
-        """Raises `ConfigError` with every mistake in the web configuration file."""
-        live = None if web_config_file is None else LiveWebConfig(web_config_file)
+    def __init__(
+        self,
+        app: ASGIApp,
+        web_config_file: Path | None = None,
+        reloaded: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`reloaded` is told whether a changed web configuration file is in force.
+
+        Raises `ConfigError` with every mistake in that file.
+        """
+        live = None if web_config_file is None else LiveWebConfig(web_config_file, reloaded)
+        protections = {} if live is None else live.current().protections
+        on = [name for name, is_on in protections.items() if is_on]
+        self.tls = "on" if "tls_server_config" in on else "off"
+        """Whether connections are encrypted, for the log."""
+        ways = {
+            "tls_server_config.client_auth_type": "certificates",
+            "basic_auth_users": "passwords",
+        }
+        self.authentication = "+".join(ways[name] for name in on if name in ways) or "off"
+        """How clients prove who they are, for the log."""
         self._context = None if live is None else _context(live)
         self._scheme = "http" if self._context is None else "https"
         self._uvicorn = uvicorn.Server(

@@ -82,3 +82,12 @@ def test_ctrl_c_is_exit_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(once, "main", interrupted)
     assert main(["once"]) == 130
+
+
+@pytest.mark.parametrize("flag", ["--web.config.file", "--config.file"])
+def test_an_empty_path_is_a_mistake(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unset variable in a start script must not open the server."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", f"{flag}="])
+    assert ended.value.code == 2
+    assert f"{flag}: is empty, allowed: a path" in capsys.readouterr().err

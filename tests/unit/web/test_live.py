@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ class _File:
         self.path = path
         self.now = 0.0
         self.version = 0
+        self.told: list[bool] = []
 
     def write(self, text: str) -> None:
         """Replaces the file as an editor does, in a time that no clock can tell from the last."""
@@ -45,7 +47,7 @@ def file(tmp_path: Path) -> _File:
 @pytest.fixture
 def live(file: _File) -> LiveWebConfig:
     """Follows the file by its clock."""
-    return LiveWebConfig(file.path, clock=lambda: file.now)
+    return LiveWebConfig(file.path, reloaded=file.told.append, clock=lambda: file.now)
 
 
 def test_change(file: _File, live: LiveWebConfig) -> None:
@@ -98,3 +100,43 @@ def test_mistake_at_the_start(file: _File) -> None:
     file.write(BAD)
     with pytest.raises(ConfigError):
         LiveWebConfig(file.path)
+
+
+HASH = "$2y$04$WvQ0xhmNYhDJfdJ3s4KCnutpqCeZK2nOkqk0WTdKQW7/CvPkLCtJu"
+
+
+@pytest.mark.parametrize("less", [DENY, "", "# nothing\n"], ids=["no users", "empty", "comments"])
+def test_users_do_not_vanish(file: _File, caplog: pytest.LogCaptureFixture, less: str) -> None:
+    """A file that loses its users, as when it is emptied, opens nothing; it is told, and mended."""
+    users = f"basic_auth_users: {{alice: {HASH}}}\n"
+    file.write(DENY + users)
+    live = LiveWebConfig(file.path, file.told.append, lambda: file.now)
+    file.write(less)
+    file.value(live)
+    assert live.current().authenticator is not None
+    assert "basic_auth_users: cannot be taken away while the server runs" in caplog.text
+    assert file.told == [False]
+    file.write(SAME + users)
+    assert file.value(live) == b"sameorigin"
+    assert file.told == [False, True]
+
+
+@pytest.mark.parametrize("less", ["VerifyClientCertIfGiven", "NoClientCert", "no TLS"])
+def test_tls_does_not_vanish(
+    file: _File, caplog: pytest.LogCaptureFixture, server_files: str, less: str
+) -> None:
+    """Neither TLS nor the certificates that clients must show can be taken away."""
+    required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: authority.crt\n"
+    file.write(DENY + server_files + required)
+    live = LiveWebConfig(file.path, file.told.append, lambda: file.now)
+    changed = {
+        "no TLS": DENY,
+        "NoClientCert": DENY + server_files,
+    }.get(less, DENY + server_files + required.replace("RequireAndVerifyClientCert", less))
+    file.write(changed)
+    file.value(live)
+    tls = live.current().tls
+    assert tls is not None
+    assert tls.verify_mode is ssl.CERT_REQUIRED
+    assert "while the server runs" in caplog.text
+    assert file.told == [False]
