@@ -66,6 +66,7 @@ def test_a_request_given_up(
     with serve(exporter.site(exporter.reload)) as server:
         with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
             connection.sendall(HALF)
+            until(lambda: bool(server._uvicorn.server_state.tasks))
         until(lambda: not server._uvicorn.server_state.connections)
         until(lambda: not server._uvicorn.server_state.tasks)
     assert exporter.calls == []
