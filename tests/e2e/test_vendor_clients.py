@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -59,12 +60,19 @@ def vendor_python() -> Path:
     """An interpreter that has the vendors' clients, installed again only when the pins change."""
     wanted = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
     stamp, python = _VENV / "requirements.sha256", _VENV / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(_VENV, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", _VENV], check=True)
-        install = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-        subprocess.run([python, *install, "-r", _REQUIREMENTS], check=True)
-        stamp.write_text(wanted)
+    _VENV.mkdir(exist_ok=True)
+    with (_VENV / "lock").open("w") as lock:
+        # Another worker of the same run may want it too.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != wanted:
+            stamp.unlink(missing_ok=True)
+            for folder in ("bin", "include", "lib"):
+                shutil.rmtree(_VENV / folder, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", _VENV], check=True)
+            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            install += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+            subprocess.run([python, *install, "-r", _REQUIREMENTS], check=True)
+            stamp.write_text(wanted)
     return python
 
 
