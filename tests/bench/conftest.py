@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
+LONGEST_SECONDS = 2 * 3600
+"""After which a benchmark hangs."""
 
 
 class Running(NamedTuple):
@@ -85,6 +88,12 @@ class Scraper:
 def _length(head: bytes) -> int:
     assert head.startswith(b"HTTP/1.1 200 "), head
     return int(head.lower().partition(b"\r\ncontent-length:")[2].split()[0])
+
+
+@pytest.fixture(autouse=True)
+def longer_than_a_test() -> None:
+    """A benchmark may measure over many minutes: what ends a hung test ends it only after hours."""
+    faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True)
 
 
 Report = Callable[..., str]
