@@ -15,7 +15,7 @@ demo: ## the exporter and the simulator in one process, no configuration
 test: ## every test, with the real servers, and the coverage gate
 	@scripts/setup dev
 	@scripts/real-servers
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --numprocesses logical --dist worksteal --cov
 
 lint: ## style, format, types, and whether the lock files are up to date
 	@scripts/setup dev

@@ -38,6 +38,10 @@ SERIES = {
 }
 
 
+# Tracing each line of two days by the minute would double the time; other tests cover them.
+pytestmark = pytest.mark.no_cover
+
+
 class FleetVendor:
     """The simulator's fleet as a provider, without the sockets between."""
 
