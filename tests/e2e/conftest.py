@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
-PATIENCE = 60.0
-"""Seconds after which something that should have happened is taken for broken."""
+PATIENCE = 240.0
+"""Seconds after which something that should have happened is taken for broken, also on a machine
+that is busy with other work."""
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+def _listening(process: subprocess.Popen[str]) -> int | None:
+    """The port on 127.0.0.1 that a process listens on; None while there is none.
+
+    A server that is told to take port 0 gets a free one from the system. A port chosen here for it
+    could be somebody else's by the time that it starts.
+    """
+    try:
+        files = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+        table = Path(f"/proc/{process.pid}/net/tcp").read_text()
+    except OSError:
+        return None  # it has just closed one of them, or ended
+    own = {match[1] for file in files if (match := re.fullmatch(r"socket:\[(\d+)\]", file))}
+    for row in (line.split() for line in table.splitlines()[1:]):
+        host, port = row[1].split(":")
+        if (host, row[3]) == ("0100007F", "0A") and row[9] in own:
+            return int(port, 16)
+    return None
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class Running:
 
     def get(self, path: str, **options: object) -> httpx.Response:
         """A GET of a path."""
-        return httpx.get(f"{self.url}{path}", timeout=10, trust_env=False, **options)  # type: ignore[arg-type]
+        return httpx.get(f"{self.url}{path}", timeout=PATIENCE, trust_env=False, **options)  # type: ignore[arg-type]
 
     def metrics(self) -> dict[str, float]:
         """What is served now: value by name and labels, as written."""
@@ -59,15 +74,20 @@ def eventually() -> Callable[[Callable[[], bool], str], None]:
 
 
 @contextmanager
-def _running(
+def serving(
     command: list[str], port: int, ready: str, log: Path, environment: dict[str, str]
 ) -> Iterator[Running]:
-    url = f"http://127.0.0.1:{port}"
+    """Runs a server until the end of the `with`, from when it answers `ready` on."""
     with log.open("w") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, text=True
         )
-    running = Running(process, url, log)
+
+    def listens() -> bool:
+        nonlocal port
+        assert process.poll() is None, log.read_text()
+        port = port or _listening(process) or 0
+        return bool(port)
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
@@ -77,11 +97,13 @@ def _running(
             return False
 
     try:
-        wait_until(answers, f"{command[:4]} at {url}{ready}")
+        wait_until(listens, f"{command[:4]} listens")
+        running = Running(process, f"http://127.0.0.1:{port}", log)
+        wait_until(answers, f"{command[:4]} at {running.url}{ready}")
         yield running
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 Start = Callable[..., Running]
@@ -89,16 +111,20 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a server as a process of its own; all are ended with the test."""
+    """Starts a server as a process of its own; all are ended with the test.
+
+    Its port is 0 where the command lets the server choose, as commands should.
+    """
+    logs = count(1)
     with ExitStack() as stack:
 
         def start_one(
             command: list[str], port: int, ready: str, environment: dict[str, str] | None = None
         ) -> Running:
-            log = tmp_path / f"{port}.log"
+            log = tmp_path / f"server-{next(logs)}.log"
             base = {name: value for name, value in os.environ.items() if "_proxy" not in name}
-            running = _running(command, port, ready, log, base | (environment or {}))
-            return stack.enter_context(running)
+            server = serving(command, port, ready, log, base | (environment or {}))
+            return stack.enter_context(server)
 
         yield start_one
 
@@ -106,9 +132,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def simulator(start: Start) -> Running:
     """The simulator, by the command that users have."""
-    port = _free_port()
-    command = [sys.executable, "-m", "sandbox_exporter", "simulate"]
-    return start([*command, "--listen", f"127.0.0.1:{port}"], port, "/_sim/clock")
+    command = [sys.executable, "-m", "sandbox_exporter", "simulate", "--listen", "127.0.0.1:0"]
+    return start(command, 0, "/_sim/clock")
 
 
 @pytest.fixture
@@ -116,10 +141,9 @@ def exporter(start: Start) -> Callable[..., Running]:
     """Starts `sandbox-exporter run` with flags and environment variables."""
 
     def run(*flags: str, environment: dict[str, str] | None = None) -> Running:
-        port = _free_port()
         command = [sys.executable, "-m", "sandbox_exporter", "run"]
-        listen = ["--web.listen-address", f"127.0.0.1:{port}"]
-        return start([*command, *listen, *flags], port, "/-/healthy", environment)
+        listen = ["--web.listen-address", "127.0.0.1:0"]
+        return start([*command, *listen, *flags], 0, "/-/healthy", environment)
 
     return run
 
@@ -139,15 +163,14 @@ def prometheus(
             "  - job_name: sandbox-exporter\n"
             f"    static_configs: [{{targets: [{addresses}]}}]\n"
         )
-        port = _free_port()
         command = [
             find_program("prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={tmp_path / 'tsdb'}",
             "--storage.tsdb.retention.time=10y",
-            f"--web.listen-address=127.0.0.1:{port}",
+            "--web.listen-address=127.0.0.1:0",
         ]
-        return start(command, port, "/-/ready")
+        return start(command, 0, "/-/ready")
 
     return run
 

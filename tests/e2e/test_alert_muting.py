@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.e2e.conftest import PATIENCE
 
 Running = Any
 Start = Callable[..., Running]
@@ -23,23 +24,21 @@ JOB = {"job": "sandbox-exporter"}
 @pytest.fixture
 def alertmanager(start: Start, find_program: Callable[[str], str], tmp_path: Path) -> Running:
     """Alertmanager with the configuration as it is."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     command = [
         find_program("prometheus-alertmanager"),
         f"--config.file={CONFIG}",
         f"--storage.path={tmp_path}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.listen-address=127.0.0.1:0",
         "--cluster.listen-address=",
     ]
-    return start(command, port, "/-/ready")
+    return start(command, 0, "/-/ready")
 
 
 def tell(alertmanager: Running, *alerts: dict[str, str]) -> None:
     """Hands over alerts, as Prometheus does."""
     url = f"{alertmanager.url}/api/v2/alerts"
     body = [{"labels": labels} for labels in alerts]
-    httpx.post(url, json=body, trust_env=False).raise_for_status()
+    httpx.post(url, json=body, trust_env=False, timeout=PATIENCE).raise_for_status()
 
 
 def state(alertmanager: Running) -> set[tuple[str, str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import yaml
 from alerting.files import generated
 from alerting.links import DASHBOARD_BASE, RUNBOOK_BASE
 from alerting.thresholds import Thresholds
+from tests.e2e.conftest import PATIENCE
 
 Running = Any
 Start = Callable[..., Running]
@@ -118,23 +118,16 @@ class Vendors:
 
     calm: Running
     changing: Running
-    mortal: Running
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    silent: Running
 
 
 @pytest.fixture
 def vendor(start: Start) -> Callable[..., Running]:
-    """Starts a simulator, on a given port or a free one; each has accounts prod, dev, research."""
+    """Starts a simulator; each has accounts prod, dev, research."""
 
-    def run(port: int | None = None) -> Running:
-        port = port or free_port()
-        command = [sys.executable, "-m", "sandbox_exporter", "simulate"]
-        return start([*command, "--listen", f"127.0.0.1:{port}"], port, "/_sim/clock")
+    def run() -> Running:
+        command = [sys.executable, "-m", "sandbox_exporter", "simulate", "--listen", "127.0.0.1:0"]
+        return start(command, 0, "/_sim/clock")
 
     return run
 
@@ -156,15 +149,14 @@ def alertmanager(
         for receiver in config["receivers"]
     ]
     (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    port = free_port()
     command = [
         find_program("prometheus-alertmanager"),
         f"--config.file={tmp_path / 'alertmanager.yml'}",
         f"--storage.path={tmp_path / 'alertmanager'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.listen-address=127.0.0.1:0",
         "--cluster.listen-address=",
     ]
-    return start(command, port, "/-/ready")
+    return start(command, 0, "/-/ready")
 
 
 @pytest.fixture
@@ -195,14 +187,13 @@ def watch(
             },
         }
         (tmp_path / "alerts.yml").write_text(yaml.safe_dump(config))
-        port = free_port()
         command = [
             find_program("prometheus"),
             f"--config.file={tmp_path / 'alerts.yml'}",
             f"--storage.tsdb.path={tmp_path / 'alerts-tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
+            "--web.listen-address=127.0.0.1:0",
         ]
-        return start(command, port, "/-/ready")
+        return start(command, 0, "/-/ready")
 
     return run
 
@@ -228,7 +219,7 @@ def configure(path: Path, vendors: Vendors, budget: float) -> None:
             account("busy", vendors.calm, "dev"),
             refused,
             account("changed", vendors.changing, "prod"),
-            account("stopped", vendors.mortal, "prod"),
+            account("stopped", vendors.silent, "prod"),
         ],
     }
     path.write_text(yaml.safe_dump(document))
@@ -237,7 +228,7 @@ def configure(path: Path, vendors: Vendors, budget: float) -> None:
 def control(vendor: Running, method: str, path: str, body: object = None) -> None:
     """A call of the simulator's test controls."""
     url = f"{vendor.url}/_sim{path}"
-    httpx.request(method, url, json=body, trust_env=False).raise_for_status()
+    httpx.request(method, url, json=body, trust_env=False, timeout=PATIENCE).raise_for_status()
 
 
 def trouble(vendors: Vendors) -> None:
@@ -254,8 +245,7 @@ def trouble(vendors: Vendors) -> None:
         (vendors.changing, {"kind": "wrong_types", "route": "summary"}),
     ):
         control(vendor, "PUT", "/faults", {"kind": "status", **fault})
-    vendors.mortal.process.terminate()
-    vendors.mortal.process.wait(10)
+    control(vendors.silent, "PUT", "/faults", {"kind": "reset"})
 
 
 def check_links(alert: dict[str, Any]) -> None:
@@ -292,7 +282,7 @@ def test_each_trouble_is_told_once_and_resolved_by_itself(
 
     control(vendors.calm, "DELETE", "/faults")
     control(vendors.changing, "DELETE", "/faults")
-    vendor(httpx.URL(vendors.mortal.url).port)
+    control(vendors.silent, "DELETE", "/faults")
     configure(config, vendors, budget=1e6)
     daemon.process.send_signal(signal.SIGHUP)
     eventually(lambda: set(inbox.told("resolved")) >= set(EXPECTED), "each alert ends")

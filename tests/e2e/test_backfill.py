@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import random
 import shlex
-import socket
 import subprocess
 import sys
-import time
-import urllib.parse
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +27,7 @@ from sandbox_exporter.simulator.serve import serve
 from sandbox_exporter.simulator.settings import Settings
 from sandbox_exporter.simulator.simulation import Simulation
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage
+from tests.e2e.conftest import Running, serving
 
 
 def _at(text: str) -> int:
@@ -166,43 +164,22 @@ def increase(
         [promtool, *said[1:-2], live, blocks], cwd=folder, check=True, capture_output=True
     )
     (folder / "prometheus.yml").write_text("{}")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    server = subprocess.Popen(
-        [
-            *(prometheus, "--config.file=prometheus.yml", "--log.level=error"),
-            *(f"--storage.tsdb.path={blocks}", "--storage.tsdb.retention.time=100y"),
-            f"--web.listen-address={address}",
-        ],
-        cwd=folder,
-    )
-    try:
-        _await_ready(address, server)
-        yield lambda metric, template_id, start, end: _query(
-            address, metric, template_id, start, end
-        )
-    finally:
-        server.terminate()
-        server.wait()
+    flags = [
+        *(prometheus, f"--config.file={folder}/prometheus.yml", "--log.level=error"),
+        *(f"--storage.tsdb.path={blocks}", "--storage.tsdb.retention.time=100y"),
+        "--web.listen-address=127.0.0.1:0",
+    ]
+    with serving(flags, 0, "/-/ready", folder / "log", dict(os.environ)) as server:
+        yield partial(_query, server)
 
 
-def _await_ready(address: str, server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://{address}/-/ready"):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("prometheus ended at once")
-
-
-def _query(address: str, metric: str, template_id: str | None, start: float, end: float) -> float:
+def _query(
+    server: Running, metric: str, template_id: str | None, start: float, end: float
+) -> float:
     labels = f'{{template_id="{template_id}"}}' if template_id else ""
     milliseconds = round((end - start) * 1000)
     asked = {"query": f"increase({metric}{labels}[{milliseconds}ms])", "time": f"{end:.3f}"}
-    url = f"http://{address}/api/v1/query?{urllib.parse.urlencode(asked)}"
-    with urllib.request.urlopen(url) as response:
-        result = json.load(response)["data"]["result"]
+    result = server.get("/api/v1/query", params=asked).json()["data"]["result"]
     assert len(result) == 1, f"{metric}{labels} has {len(result)} series"
     return float(result[0]["value"][1])
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -97,9 +96,7 @@ def stack(
     text = text.replace("exporter:9841", live.url.removeprefix("http://"))
     (settings / "prometheus.yml").write_text(re.sub(r": 30s\b", ": 1s", text))
     (settings / "rules" / "drill.yml").write_text(DRILL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = start(_prometheus(find_program("prometheus"), tmp_path, port), port, "/-/ready")
+    server = start(_prometheus(find_program("prometheus"), tmp_path), 0, "/-/ready")
 
     def values(query: str) -> list[Any]:
         answer = server.get("/api/v1/query", params={"query": query}).json()
@@ -124,14 +121,14 @@ def _write_history(folder: Path, promtool: str, environment: dict[str, str]) -> 
     subprocess.run([*blocks, "history.om", "tsdb"], cwd=folder, check=True, capture_output=True)
 
 
-def _prometheus(program: str, folder: Path, port: int) -> list[str]:
+def _prometheus(program: str, folder: Path) -> list[str]:
     """The compose stack's command, with this machine's folders."""
     flags = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["prometheus"]
     places = {"/etc/prometheus": f"{folder}/prometheus", "=/prometheus": f"={folder}/tsdb"}
     command = " ".join(flags["command"])
     for place, here in places.items():
         command = command.replace(place, here)
-    return [program, f"--web.listen-address=127.0.0.1:{port}", *command.split()]
+    return [program, "--web.listen-address=127.0.0.1:0", *command.split()]
 
 
 def _span(dashboard: dict[str, Any], panel: dict[str, Any], now: int) -> Span:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.grafana import Choice, Span, interpolate
 
 ROOT = Path(__file__).parents[2]
@@ -114,11 +114,10 @@ def console(
     tmp_path: Path,
 ) -> Iterator[Console]:
     """Six days around a month's turn, by the minute, backfilled into Prometheus."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     command = [sys.executable, "-m", "sandbox_exporter", "simulate", "--templates", "4"]
-    simulator = start([*command, "--listen", f"127.0.0.1:{port}"], port, "/_sim/clock")
-    httpx.put(f"{simulator.url}/_sim/clock", json={"now": END, "speed": 0}, trust_env=False)
+    simulator = start([*command, "--listen", "127.0.0.1:0"], 0, "/_sim/clock")
+    clock = {"now": END, "speed": 0}
+    httpx.put(f"{simulator.url}/_sim/clock", json=clock, trust_env=False, timeout=PATIENCE)
     base_url = f"{simulator.url}/api/v1/sandbox"
     (tmp_path / "accounts.yml").write_text(
         f"accounts: [{{name: prod, provider: seacloud, base_url: {base_url}, "
@@ -133,7 +132,9 @@ def console(
     blocks += ["--max-block-duration=768h", "history.om", "tsdb"]
     subprocess.run(blocks, cwd=tmp_path, check=True, capture_output=True)
     server = prometheus()
-    with httpx.Client(base_url=base_url, headers={"X-API-Key": key}, trust_env=False) as vendor:
+    with httpx.Client(
+        base_url=base_url, headers={"X-API-Key": key}, trust_env=False, timeout=PATIENCE
+    ) as vendor:
         yield Console(vendor, server.get)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.conftest import PATIENCE
+
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Callable[[], str]]:
@@ -25,7 +27,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[[], str]]:
         )
     yield log.read_text
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_the_demo_serves_every_simulated_account(
@@ -38,10 +40,10 @@ def test_the_demo_serves_every_simulated_account(
     url = found[1]
 
     def ready() -> bool:
-        return httpx.get(f"{url}/-/ready", trust_env=False).is_success
+        return httpx.get(f"{url}/-/ready", trust_env=False, timeout=PATIENCE).is_success
 
     eventually(ready, "the first polls")
-    lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
+    lines = httpx.get(f"{url}/metrics", trust_env=False, timeout=PATIENCE).text.splitlines()
     assert [line for line in lines if line.startswith("sandbox_up{")] == [
         'sandbox_up{provider="seacloud",account="prod"} 1.0',
         'sandbox_up{provider="seacloud",account="dev"} 1.0',

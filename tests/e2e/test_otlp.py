@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import PATIENCE
 from tests.otlp_receiver import Collector, grpc_collector, http_collector, translated
 
 Running = Any
@@ -108,7 +109,7 @@ def test_only_otlp(
 
     seen = len(collector.metrics)
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(20) == 0
+    assert running.process.wait(PATIENCE) == 0
 
     assert len(collector.metrics) > seen
     assert any("sandbox_account_cost_usd_total" in name for name in values(collector))
@@ -130,7 +131,7 @@ def test_a_hanging_collector_delays_neither_polls_nor_scrapes_nor_the_end(
     assert failures in running.get("/metrics").text
 
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(20) == 0
+    assert running.process.wait(PATIENCE) == 0
 
     assert running.log.read_text().count("OTLP export failed") == 1
 
@@ -145,7 +146,7 @@ def test_nothing_would_leave(environment: dict[str, str], tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert done.returncode == 1

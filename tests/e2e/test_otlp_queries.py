@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -148,16 +147,14 @@ def prometheus_of(
         (folder / "prometheus.yml").touch()
         blocks = [find_program("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
         subprocess.run([*blocks, "history.om", "tsdb"], cwd=folder, check=True, capture_output=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         command = [
             find_program("prometheus"),
             f"--config.file={folder}/prometheus.yml",
             f"--storage.tsdb.path={folder}/tsdb",
             "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address=127.0.0.1:{port}",
+            "--web.listen-address=127.0.0.1:0",
         ]
-        return start(command, port, "/-/ready")
+        return start(command, 0, "/-/ready")
 
     return run
 

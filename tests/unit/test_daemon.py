@@ -70,7 +70,7 @@ class Running:
 
     async def until(self, *lines: str, gone: str = "no such line") -> None:
         """Waits until a scrape is served these lines, and not the one that must be gone."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             while not self._served(lines) or gone in self.text:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.005)
 
@@ -180,7 +180,7 @@ async def test_settings_of_all_accounts_reach_each(vendor: Vendor, start: Start)
     asked = len(vendor.keys)
     await running.reload(Config((account(vendor),), month_close=MonthClose(60.0, 60.0)))
     await running.until(cost(5.0))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while len(vendor.keys) <= asked:  # noqa: ASYNC110 - the vendor tells nobody
             await asyncio.sleep(0.005)
 
@@ -305,6 +305,6 @@ async def test_a_task_that_dies_is_told_and_fails_the_daemon(
 
     running.daemon.publisher.render = broken
     running.daemon.publisher.restart(())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         await running.daemon.failed.wait()
     assert "a task ended by a fault" in caplog.text

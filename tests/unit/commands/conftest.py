@@ -62,10 +62,10 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = Server(Starlette(routes=[Route("/{path:path}", vendor.answer)]))
-    asyncio.run_coroutine_threadsafe(server.start("127.0.0.1:0"), loop).result(5)
+    asyncio.run_coroutine_threadsafe(server.start("127.0.0.1:0"), loop).result(120)
     vendor.url = server.url
     yield vendor
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(120)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

@@ -70,7 +70,7 @@ async def test_an_export_ends_at_its_timeout_between_two_requests(
 
     await slow.close()
     for thread in [thread for thread in threading.enumerate() if thread.name == "otlp"]:
-        await asyncio.to_thread(thread.join, 10)
+        await asyncio.to_thread(thread.join, 120)
 
     assert exporter.taken == 1
     assert len(caplog.records) == 1

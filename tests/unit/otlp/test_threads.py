@@ -29,7 +29,7 @@ async def test_work_that_nobody_waits_for_any_more_ends_in_silence() -> None:
 
     def work() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(120)
 
     future = in_thread(work)
     await asyncio.to_thread(begun.wait)
@@ -45,11 +45,11 @@ def test_work_may_outlive_the_event_loop() -> None:
     go_on = threading.Event()
 
     async def start() -> None:
-        in_thread(lambda: go_on.wait(10))
+        in_thread(lambda: go_on.wait(120))
 
     asyncio.run(start())
     [thread] = [thread for thread in threading.enumerate() if thread.name == "otlp"]
     assert thread.daemon
     go_on.set()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()

@@ -90,12 +90,12 @@ def serve(exporter: FakeExporter) -> Serve:
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(server.start(listen), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.start(listen), loop).result(120)
             yield server
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(120)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
+            thread.join(120)
             loop.close()
 
     return start
