@@ -199,7 +199,7 @@ class Daemon:
 
 def _refresh(poller: AccountPoller) -> None:
     try:
-        poller.client.refresh_credentials()
+        poller.client.use(poller.client.read_secret())
     except ValueError as error:
         raise ConfigError([Problem(f"account {poller.account.name}", str(error))]) from None
 

@@ -11,10 +11,11 @@ from sandbox_exporter.client.exchange import Answer
 from sandbox_exporter.client.retry import retry_after
 from sandbox_exporter.client.status import Failure, classify
 from sandbox_exporter.errors import Reason, UpstreamError
-from sandbox_exporter.secret import Secret
 
 MAX_MESSAGE = 240
 """Characters of a message, the vendor's words in it included."""
+_MAX_MASKED = 8192
+"""Characters of a text that is looked through for secrets; a longer one is not shown at all."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -28,11 +29,12 @@ def redirect(url: httpx.URL, answer: Answer) -> httpx.URL | None:
     location = answer.headers.get("Location")
     try:
         target = url.join(location) if location else None
-    except httpx.InvalidURL:
+        same = target is not None and _origin(target) == _origin(url)
+    except (httpx.InvalidURL, ValueError):  # the latter from the libraries below httpx
         target = None
     if target is None:
         raise unexpected(answer, "a redirect that names no URL")
-    if _origin(target) != _origin(url):
+    if not same:
         raise unexpected(answer, "a redirect to another host, which is not followed")
     return target
 
@@ -60,21 +62,22 @@ def failure(answer: Answer, explain: Callable[[int, object], Failure | None]) ->
     )
 
 
-def presentable(error: UpstreamError, secret: Secret) -> UpstreamError:
-    """The error with texts that are short, on one line, and silent about the secret."""
+def presentable(error: UpstreamError, mask: Callable[[str], str], note: str = "") -> UpstreamError:
+    """The error with texts that are short, on one line, and masked; `note` ends its message."""
     return UpstreamError(
         error.reason,
-        _presentable(error.message, secret),
+        _presentable(error.message, mask, MAX_MESSAGE - len(note)) + note,
         status=error.status,
-        request_id=_presentable(error.request_id, secret),
+        request_id=_presentable(error.request_id, mask, MAX_MESSAGE),
         retry_after=error.retry_after,
     )
 
 
-def _presentable(text: str, secret: Secret) -> str:
+def _presentable(text: str, mask: Callable[[str], str], most: int) -> str:
+    if len(text) > _MAX_MASKED:
+        return f"a text of {len(text)} characters"
     # Cut last: a cut through the secret would leave half of it.
-    text = text.replace(secret.reveal(), "***")[:MAX_MESSAGE]
-    return "".join(char if char.isprintable() else " " for char in text)
+    return "".join(char if char.isprintable() else " " for char in mask(text)[:most])
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

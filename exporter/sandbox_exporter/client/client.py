@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -16,25 +17,29 @@ from sandbox_exporter import tracing
 from sandbox_exporter.client.answer import failure, presentable, redirect, unexpected
 from sandbox_exporter.client.credentials import Credentials
 from sandbox_exporter.client.exchange import Answer, Exchange, Observer
+from sandbox_exporter.client.gate import Gate, NotSentError
 from sandbox_exporter.client.limiter import Limiter
-from sandbox_exporter.client.retry import ATTEMPTS, backoff
+from sandbox_exporter.client.retry import ATTEMPTS, LONGEST_PAUSE, Pause, backoff
 from sandbox_exporter.client.status import Failure, is_retryable
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.secret import Secret
+from sandbox_exporter.supervisor import heed_cancellation
 
 MAX_REDIRECTS = 3
+_GRACE = 1.0
+"""Seconds after its deadline at which a call ends whatever it waits for.
+
+Each wait of a call has its own bound; this one is for a timer that does not fire.
+"""
 
 log = logging.getLogger("sandbox_exporter.client")
-
-
-class _NotSentError(UpstreamError):
-    """A call that was not sent: there is no secret, or its turn comes after the deadline."""
 
 
 class _Call(NamedTuple):
     endpoint: str
     url: httpx.URL
     deadline: float
+    """A time of the client's clock."""
 
 
 class Client:
@@ -42,8 +47,9 @@ class Client:
 
     `credentials` reads the secret and may raise `ValueError`; `headers` turns it into request
     headers; `explain` says what an error body means, given the status and the decoded body, or
-    None to go by the status. At most `concurrency` calls run at once. Raises `ValueError` for a
-    `base_url`, `ca_file` or proxy variable that cannot be used.
+    None to go by the status. At most `concurrency` calls run at once. A pause that the vendor asks
+    for is kept for `longest_pause` seconds at most. `clock` gives monotonic seconds. Raises
+    `ValueError` for a `base_url`, `ca_file` or proxy variable that cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 - the account's settings and its collaborators, all named
@@ -58,6 +64,8 @@ class Client:
         observer: Observer,
         ca_file: str = "",
         concurrency: int = 16,
+        longest_pause: float = LONGEST_PAUSE,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -66,27 +74,37 @@ class Client:
         self._credentials = Credentials(credentials)
         self._headers = headers
         self._explain = explain
-        self._limiter = limiter
         self._observer = observer
+        self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
-        self._slots = asyncio.Semaphore(concurrency)
         self._deadline = math.inf
-        self._throttled_until: dict[str, float] = {}
-        """When each endpoint may be called again that the vendor throttled."""
+        self._gate = Gate(
+            limiter, concurrency, longest_pause, clock=clock, sleep=sleep, jitter=jitter
+        )
         try:
             url = httpx.URL(self._base_url)
         except httpx.InvalidURL as error:
             raise ValueError(f"not a URL: {error}") from None
         self._exchange = Exchange(url, ca_file=ca_file, connections=concurrency, observer=observer)
 
-    def begin(self, deadline: float) -> None:
-        """Let every call from now on end by `deadline`, an event-loop time."""
-        self._deadline = deadline
+    def begin(self, seconds: float) -> None:
+        """Let every call from now on end within `seconds`."""
+        self._deadline = self._clock() + seconds
 
-    def refresh_credentials(self) -> None:
-        """Read the secret anew; raises `ValueError`, and keeps the old one, when it cannot."""
-        self._credentials.refresh()
+    def read_secret(self) -> Secret:
+        """The secret as it is kept now, for `use`; raises `ValueError` when it cannot be read."""
+        return self._credentials.read()
+
+    def use(self, secret: Secret) -> None:
+        """Send this secret from the next attempt on."""
+        self._credentials.use(secret)
+
+    def mask(self, text: str) -> str:
+        """The text with `***` for each echo of the account's secret or the proxy's password."""
+        for secret in (*self._credentials.known(), self._exchange.proxy_password):
+            text = secret.mask(text)
+        return text
 
     async def aclose(self) -> None:
         """Close the connections; no call may follow."""
@@ -101,6 +119,16 @@ class Client:
         attempt when there were several.
         """
         call = _Call(endpoint, self._url(path, params), self._deadline)
+        try:
+            left = self._left(call)
+            async with asyncio.timeout(None if left == math.inf else left + _GRACE):
+                return await self._try(call)
+        except TimeoutError:
+            self._observer.error(endpoint, Reason.TIMEOUT)
+            raise UpstreamError(Reason.TIMEOUT, "the call did not end by its deadline") from None
+
+    async def _try(self, call: _Call) -> object:
+        """What the first good attempt brings."""
         failed: UpstreamError | None = None
         retries = 0
         may_reread = True
@@ -108,21 +136,23 @@ class Client:
             try:
                 secret = self._secret()
                 return await self._follow(call, secret)
-            except _NotSentError as error:
+            except NotSentError as error:
                 if failed is not None:
                     raise failed from None
-                self._observer.error(endpoint, error.reason)
+                self._observer.error(call.endpoint, error.reason)
                 raise
             except UpstreamError as error:
-                failed = presentable(error, secret)
-            self._observer.error(endpoint, failed.reason)
+                heed_cancellation()
+                pause = self._pause(call, error)
+                failed = presentable(error, self.mask, f"; {pause}" if pause else "")
+            self._observer.error(call.endpoint, failed.reason)
             if failed.status == 401 and may_reread and self._replaced(secret, failed):
                 may_reread = False
-                self._log_retry(endpoint, failed, "with the secret read anew")
+                self._log_retry(call.endpoint, failed, "with the secret read anew")
                 continue
-            wait = self._wait(failed, retries, call)
+            wait = self._wait(failed, retries, call, pause)
             retries += 1
-            self._log_retry(endpoint, failed, f"in {wait:.1f} s")
+            self._log_retry(call.endpoint, failed, f"in {wait:.1f} s")
             await self._sleep(wait)
 
     def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
@@ -136,7 +166,7 @@ class Client:
         try:
             return self._credentials.current()
         except ValueError as error:
-            raise _NotSentError(Reason.AUTH, str(error)) from None
+            raise NotSentError(Reason.AUTH, str(error)) from None
 
     def _replaced(self, used: Secret, rejected: UpstreamError) -> bool:
         try:
@@ -149,19 +179,16 @@ class Client:
                 request_id=rejected.request_id,
             ) from None
 
-    def _wait(self, failed: UpstreamError, retries: int, call: _Call) -> float:
+    def _pause(self, call: _Call, failed: UpstreamError) -> Pause | None:
+        """The pause that a failed attempt asks for, if it does."""
+        if failed.retry_after is None or not is_retryable(failed.reason):
+            return None
+        return self._gate.pause(call.endpoint, failed.retry_after)
+
+    def _wait(self, failed: UpstreamError, retries: int, call: _Call, pause: Pause | None) -> float:
         """Seconds before the next attempt; raises `failed` when there must be none."""
-        now = asyncio.get_running_loop().time()
-        asked = failed.retry_after or 0.0
-        if failed.reason is Reason.RATE_LIMITED:
-            until = self._throttled_until.get(call.endpoint, now)
-            self._throttled_until[call.endpoint] = max(until, now + asked)
-        wait = asked + backoff(retries, self._jitter)
-        if (
-            not is_retryable(failed.reason)
-            or retries + 1 >= ATTEMPTS
-            or now + wait >= call.deadline
-        ):
+        wait = (pause.kept if pause else 0.0) + backoff(retries, self._jitter)
+        if not is_retryable(failed.reason) or retries + 1 >= ATTEMPTS or wait >= self._left(call):
             raise failed
         return wait
 
@@ -179,46 +206,20 @@ class Client:
         raise unexpected(answer, f"more than {MAX_REDIRECTS} redirects")
 
     async def _send(self, call: _Call, url: httpx.URL, secret: Secret) -> Answer:
-        try:
-            async with asyncio.timeout_at(None if call.deadline == math.inf else call.deadline):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise _too_late() from None
-        try:
-            await self._permit(call.endpoint, call.deadline)
+        async with self._gate.call(call.endpoint, call.deadline):
             with tracing.call(call.endpoint) as span:
                 headers = self._headers(secret)
-                answer = await self._exchange.get(call.endpoint, url, headers, call.deadline)
+                answer = await self._exchange.get(call.endpoint, url, headers, self._left(call))
                 failed = failure(answer, self._explain) if answer.status >= 400 else None
-                span.answered(answer.status, failed and presentable(failed, secret))
+                span.answered(answer.status, failed and presentable(failed, self.mask))
             return answer
-        finally:
-            self._slots.release()
 
-    async def _permit(self, endpoint: str, deadline: float) -> None:
-        """Wait until both the vendor and the account's own limit allow a call."""
-        now = asyncio.get_running_loop().time()
-        if now >= deadline:
-            raise _too_late()
-        until = self._throttled_until.get(endpoint, now)
-        wait = until - now
-        if wait > 0:
-            if until >= deadline:
-                raise _NotSentError(
-                    Reason.RATE_LIMITED,
-                    f"the vendor asked for no calls for another {wait:.0f} s",
-                    retry_after=wait,
-                )
-            # Jitter, or all calls that were held back would come at the same moment.
-            await self._sleep(wait + backoff(0, self._jitter))
-        if not await self._limiter.take(deadline):
-            raise _NotSentError(
-                Reason.RATE_LIMITED,
-                "own limit max_requests_per_minute leaves no call before the deadline",
-            )
+    def _left(self, call: _Call) -> float:
+        """Seconds until the call's deadline."""
+        return call.deadline - self._clock()
 
     def _log_retry(self, endpoint: str, failed: UpstreamError, when: str) -> None:
-        log.info(
+        log.debug(
             "%s; trying again %s",
             failed.message,
             when,
@@ -230,7 +231,3 @@ class Client:
                 "request_id": failed.request_id,
             },
         )
-
-
-def _too_late() -> _NotSentError:
-    return _NotSentError(Reason.TIMEOUT, "the deadline passed before the call's turn")

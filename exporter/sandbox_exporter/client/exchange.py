@@ -66,12 +66,13 @@ class Exchange:
         self, base_url: httpx.URL, *, ca_file: str, connections: int, observer: Observer
     ) -> None:
         self._transport = transport.build(base_url, ca_file=ca_file, connections=connections)
+        self.proxy_password = transport.proxy_password(base_url)
         self._observer = observer
 
     async def get(
-        self, endpoint: str, url: httpx.URL, headers: Mapping[str, str], deadline: float
+        self, endpoint: str, url: httpx.URL, headers: Mapping[str, str], seconds: float
     ) -> Answer:
-        """The answer, whatever its status; `deadline` is event-loop time.
+        """The answer, whatever its status, within `seconds`.
 
         Raises `UpstreamError` when no whole answer came, or a success that cannot be read.
         """
@@ -85,7 +86,7 @@ class Exchange:
             extensions=_EXTENSIONS,
         )
         try:
-            answer = await self._answer(request, min(deadline - started, ATTEMPT_SECONDS))
+            answer = await self._answer(request, min(seconds, ATTEMPT_SECONDS))
         except UpstreamError as error:
             error.request_id = error.request_id or request_id
             self._observer.request(endpoint, str(error.status or error.reason), clock() - started)

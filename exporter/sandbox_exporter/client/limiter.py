@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 PERIOD = 61.0
 """Seconds after which a token that was taken comes back.
@@ -51,7 +52,9 @@ class Limiter:
             try:
                 await asyncio.sleep(at - now)
             except asyncio.CancelledError:
-                self._taken.remove(at)
+                # It may have come back already, when the sleep took far too long.
+                with suppress(ValueError):
+                    self._taken.remove(at)
                 raise
         return True
 

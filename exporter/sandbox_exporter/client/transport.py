@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
 import ssl
 import urllib.request
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from sandbox_exporter.config.urls import is_loopback
+from sandbox_exporter.secret import Secret
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""Name by which OpenSSL finds an authority in a folder."""
+
 
 def tls_context(ca_file: str = "") -> ssl.SSLContext:
-    """A context that verifies servers, by `ca_file` too when it is given.
+    """A context that verifies servers: by `ca_file` alone when it is given.
 
-    Without one, all callers share a context, since each holds megabytes of certificates. Raises
+    Without one, by SSL_CERT_FILE and SSL_CERT_DIR or the system's store, or certifi's where there
+    is none; all callers share that context, since it may hold megabytes of certificates. Raises
     `ValueError` for a file that cannot be read or holds no certificate.
     """
     if not ca_file:
         return _shared_context()
-    context = _new_context()
     try:
-        context.load_verify_locations(ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:
         raise ValueError(f"{ca_file} holds no CA certificate in PEM format") from None
     except OSError as error:
         raise ValueError(f"cannot read {ca_file}: {error.strerror}") from None
-    return context
 
 
 def build(base_url: httpx.URL, *, ca_file: str, connections: int) -> httpx.AsyncHTTPTransport:
@@ -51,9 +60,20 @@ def build(base_url: httpx.URL, *, ca_file: str, connections: int) -> httpx.Async
         raise ValueError(f"the proxy variable for {base_url.scheme} is no http:// URL") from None
 
 
+def proxy_password(base_url: httpx.URL) -> Secret:
+    """The password of the proxy for this host; empty when there is none."""
+    try:
+        return Secret(unquote(urlsplit(_proxy(base_url) or "").password or ""))
+    except ValueError:
+        return Secret("")
+
+
 def _proxy(base_url: httpx.URL) -> str | None:
-    """The proxy that the environment names for this host, if it names one."""
-    if urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
+    """The proxy that the environment names for this host, if it names one.
+
+    A loopback host has none: it would be another machine's, which must not see the key.
+    """
+    if is_loopback(base_url.host) or urllib.request.proxy_bypass(base_url.netloc.decode("ascii")):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(base_url.scheme) or proxies.get("all")
@@ -61,10 +81,25 @@ def _proxy(base_url: httpx.URL) -> str | None:
 
 
 def _new_context() -> ssl.SSLContext:
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:
-        raise ValueError(f"SSL_CERT_FILE or SSL_CERT_DIR: {error.strerror}") from None
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        try:
+            if folder:
+                Path(folder).stat()
+            return ssl.create_default_context(cafile=file or None, capath=folder or None)
+        except ssl.SSLError:
+            raise ValueError("SSL_CERT_FILE holds no CA certificate in PEM format") from None
+        except OSError as error:
+            raise ValueError(f"SSL_CERT_FILE or SSL_CERT_DIR: {error.strerror}") from None
+    context = ssl.create_default_context()
+    return context if _finds_authorities(context) else httpx.create_ssl_context(trust_env=False)
+
+
+def _finds_authorities(context: ssl.SSLContext) -> bool:
+    """Whether the system has a store: a file is read at once, a folder when it is needed."""
+    folder = ssl.get_default_verify_paths().capath
+    hashed = folder and any(_HASHED.fullmatch(entry.name) for entry in Path(folder).iterdir())
+    return bool(hashed) or context.cert_store_stats()["x509_ca"] > 0
 
 
 _shared_context = functools.cache(_new_context)

@@ -22,7 +22,7 @@ def base_url(suffixes: tuple[str, ...], allow_insecure: bool) -> Check[str]:
     def check(value: object) -> str:
         url = _split(value)
         host = url.hostname or ""
-        if url.scheme == "http" and not (allow_insecure or _is_loopback(host)):
+        if url.scheme == "http" and not (allow_insecure or is_loopback(host)):
             raise ValueError(
                 "http:// would send the API key unencrypted, allowed: https://, "
                 "http:// to a loopback host, or allow_insecure_http: true for the account"
@@ -65,9 +65,13 @@ def _is_host(host: str) -> bool:
     return _HOST_NAME.fullmatch(host) is not None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1, mapped to IPv6 or not."""
     address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    name = host.lower().removesuffix(".")
+    return name == "localhost" or (address is not None and address.is_loopback)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -135,7 +135,7 @@ class AccountPoller:
         started = self._clock()
         self.cut_short = False
         seconds = min(self.account.poll_interval, LONGEST_POLL)
-        self.client.begin(asyncio.get_running_loop().time() + seconds)
+        self.client.begin(seconds)
         window = self._close.window(self._wall())
         if self._window is not None and self._window.month != window.month:
             self.ledger.prune({e.template.id for e in self._book}, self._window.month)

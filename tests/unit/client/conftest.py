@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -132,11 +133,12 @@ class Upstream:
 
 @dataclass
 class Recorder:
-    """An observer that remembers, and a sleep that only notes for how long."""
+    """An observer that remembers, and a sleep that lets its time pass at once."""
 
     requests: list[tuple[str, str]] = field(default_factory=list)
     errors: list[tuple[str, Reason]] = field(default_factory=list)
     sleeps: list[float] = field(default_factory=list)
+    slept: float = 0.0
 
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         assert seconds >= 0
@@ -147,7 +149,12 @@ class Recorder:
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
+        self.slept += seconds
         await asyncio.sleep(0)
+
+    def clock(self) -> float:
+        """Monotonic seconds in which sleeps took their time."""
+        return time.monotonic() + self.slept
 
 
 MakeClient = Callable[..., Client]
@@ -193,8 +200,9 @@ async def client_of(recorder: Recorder) -> AsyncIterator[MakeClient]:
             "credentials": lambda: Secret(KEY),
             "headers": lambda secret: {"X-API-Key": secret.reveal()},
             "explain": lambda status, body: None,
-            "limiter": Limiter(1000),
+            "limiter": Limiter(1000, recorder.clock),
             "observer": recorder,
+            "clock": recorder.clock,
             "sleep": recorder.sleep,
             "jitter": lambda: 1.0,
         }

@@ -103,7 +103,7 @@ def test_messages_are_short_plain_and_without_the_secret() -> None:
             request_id="sk-123",
             retry_after=1.0,
         ),
-        secret,
+        secret.mask,
     )
     assert str(error) == error.message
     assert error.message.startswith("bad key ***  [31mxxx")
@@ -114,5 +114,12 @@ def test_messages_are_short_plain_and_without_the_secret() -> None:
 def test_a_cut_leaves_no_half_of_the_secret() -> None:
     """A secret across the end of a message is hidden before the message is cut."""
     text = "x" * (MAX_MESSAGE - 5) + "sk-0123456789"
-    error = presentable(UpstreamError(Reason.AUTH, text), Secret("sk-0123456789"))
+    error = presentable(UpstreamError(Reason.AUTH, text), Secret("sk-0123456789").mask)
     assert error.message == "x" * (MAX_MESSAGE - 5) + "***"
+
+
+def test_a_text_of_any_length_is_looked_at_in_no_time() -> None:
+    """A vendor that sends megabytes of escapes as its error's text holds up nothing."""
+    text = "%73%6B" * 10**6
+    error = presentable(UpstreamError(Reason.SERVER, text), Secret("sk-0123456789").mask)
+    assert error.message == "a text of 6000000 characters"

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from sandbox_exporter.client import exchange
 from sandbox_exporter.client.client import Client
 from sandbox_exporter.client.limiter import Limiter
 from sandbox_exporter.client.status import Failure
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.secret import Secret
+from sandbox_exporter.supervisor import FaultLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +30,6 @@ async def failed(client: Client) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
         await client.get("summary", "/usage")
     return caught.value
-
-
-def in_seconds(seconds: float) -> float:
-    """The event loop's time then."""
-    return asyncio.get_running_loop().time() + seconds
 
 
 async def test_a_call_goes_below_the_base_url(client: Client, upstream: Upstream) -> None:
@@ -140,7 +140,7 @@ async def test_no_retry_goes_past_the_deadline(
 ) -> None:
     """A wait that is too long for the poll fails at once, and says how long it would be."""
     upstream.script(upstream.reply(503, headers={"Retry-After": "60"}))
-    client.begin(in_seconds(30))
+    client.begin(30)
     error = await failed(client)
     assert (error.reason, error.retry_after) == (Reason.SERVER, 60)
     assert recorder.sleeps == []
@@ -151,14 +151,189 @@ async def test_a_throttled_endpoint_is_asked_no_more_until_it_may(
 ) -> None:
     """After a long `Retry-After`, calls fail unsent, and are counted as errors."""
     upstream.script(upstream.reply(429, headers={"Retry-After": "86400"}))
-    client.begin(in_seconds(30))
-    assert (await failed(client)).retry_after == 900
+    client.begin(30)
     error = await failed(client)
-    assert error.reason is Reason.RATE_LIMITED
-    assert error.message == "the vendor asked for no calls for another 900 s"
+    told = "the vendor asked for a pause of 86400 s, kept for 900 s"
+    assert error.message == f"HTTP 429 Too Many Requests; {told}"
+    error = await failed(client)
+    assert (error.reason, error.message) == (Reason.RATE_LIMITED, told)
     assert error.retry_after == pytest.approx(900, abs=5)
     assert len(upstream.requests) == len(recorder.requests) == 1
     assert recorder.errors == [("summary", Reason.RATE_LIMITED)] * 2
+
+
+async def test_a_pause_of_years_ends_soon(
+    client_of: MakeClient, upstream: Upstream, recorder: Recorder
+) -> None:
+    """What the vendor asks for is kept only for as long as the numbers can do without."""
+    client = client_of(upstream.url, longest_pause=150.0)
+    upstream.script(
+        upstream.reply(503, headers={"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+        upstream.reply(),
+    )
+    client.begin(30)
+    assert (await failed(client)).message.endswith("s, kept for 150 s")
+    await recorder.sleep(151)
+    client.begin(30)
+    assert await client.get("summary", "/usage") == {}
+
+
+async def test_a_pause_that_the_vendor_prolongs_holds_for_calls_that_wait(
+    client_of: MakeClient, upstream: Upstream, recorder: Recorder
+) -> None:
+    """A call waits for the pause as it is when the wait ends, not as it was when it began."""
+    client = client_of(upstream.url)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            client._gate.pause("summary", 60.0)  # as the answer to a call under way does
+        await recorder.sleep(seconds)
+
+    client._gate._sleep = sleep
+    client._gate.pause("summary", 20.0)
+    began = recorder.clock()
+    await client.get("summary", "/usage")
+    assert len(waits) == 2
+    assert recorder.clock() - began >= 60.0
+
+
+@pytest.mark.parametrize("held_by", ["slot", "limit"])
+async def test_a_pause_that_begins_while_a_call_waits_for_its_turn_holds_too(
+    held_by: str, client_of: MakeClient, upstream: Upstream, recorder: Recorder
+) -> None:
+    """Whatever it was that the call waited for."""
+    client = client_of(upstream.url)
+    gate = client._gate
+    if held_by == "slot":
+        acquire = gate._slots.acquire
+
+        async def held() -> bool:
+            if not recorder.sleeps:
+                gate.pause("summary", 60.0)
+            return await acquire()
+
+        gate._slots.acquire = held  # type: ignore[method-assign]
+    else:
+        take = gate._limiter.take
+
+        async def taken(deadline: float) -> bool:
+            if not recorder.sleeps:
+                gate.pause("summary", 60.0)
+            return await take(deadline)
+
+        gate._limiter.take = taken  # type: ignore[method-assign,assignment]
+    began = recorder.clock()
+    await client.get("summary", "/usage")
+    assert recorder.clock() - began >= 60.0
+    assert len(upstream.requests) == 1
+
+
+async def test_a_paused_endpoint_takes_no_slot_from_the_others(
+    client_of: MakeClient, upstream: Upstream
+) -> None:
+    """The calls of an endpoint that wait for its pause leave the way free."""
+    paused = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        paused.set()
+        await asyncio.Event().wait()
+
+    client = client_of(upstream.url, concurrency=1, sleep=sleep)
+    client._gate.pause("summary", 60.0)
+    waiting = asyncio.create_task(client.get("summary", "/usage"))
+    await paused.wait()
+    assert await client.get("costs", "/costs") == {}
+    waiting.cancel()
+
+
+@pytest.mark.parametrize("where", ["retry", "pause"])
+async def test_a_sleep_that_never_returns_ends_with_the_call(
+    where: str, client_of: MakeClient, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock does to a timer, no wait outlives the deadline."""
+    monkeypatch.setattr("sandbox_exporter.client.client._GRACE", 0.0)
+
+    async def sleep(_seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    client = client_of(upstream.url, sleep=sleep, jitter=lambda: 0.0)
+    upstream.script(upstream.reply(503))
+    if where == "pause":
+        client._gate.pause("summary", 0.1)
+    client.begin(0.3)
+    error = await failed(client)
+    assert (error.reason, error.message) == (
+        Reason.TIMEOUT,
+        "the call did not end by its deadline",
+    )
+
+
+@pytest.mark.parametrize(
+    "location", ["https:////[x", "https://[x", "http://xn--/", "http://a:x/", "\x7f", "https:///x"]
+)
+async def test_a_redirect_to_nonsense_is_a_schema_error(
+    location: str, client: Client, upstream: Upstream
+) -> None:
+    """Whatever the libraries below raise for it."""
+    upstream.script(upstream.reply(302, headers={"Location": location}))
+    assert (await failed(client)).reason is Reason.SCHEMA
+
+
+class Cleanup(httpx.AsyncByteStream):
+    """An answer that never ends, and whose clean-up fails."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+        self.reading = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.reading.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async def aclose(self) -> None:
+        raise self.fault
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("clean-up"), httpx.ReadError("clean-up"), TimeoutError("clean-up")]
+)
+async def test_a_fault_in_the_clean_up_swallows_no_cancellation(
+    fault: Exception, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled call is not tried again, though what ends it looks like a broken connection."""
+    client = client_of("http://127.0.0.1:1")
+    answer = Cleanup(fault)
+    sent: list[httpx.Request] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, stream=answer)
+
+    monkeypatch.setattr(client._exchange._transport, "handle_async_request", handle)
+    faults = FaultLog()
+    task = asyncio.create_task(faults.contain("summary", client.get("summary", "/usage")))
+    await answer.reading.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert len(sent) == 1
+
+
+async def test_timeouts_leave_no_cancellation_behind(
+    client: Client, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The libraries end calls by cancelling too, and take that back."""
+    monkeypatch.setitem(exchange._EXTENSIONS["timeout"], "read", 0.05)
+    upstream.script(upstream.hang)
+    assert (await failed(client)).reason is Reason.TIMEOUT
+    client.begin(0.1)
+    assert (await failed(client)).reason is Reason.TIMEOUT
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_other_calls_wait_while_their_endpoint_is_throttled(
@@ -187,7 +362,7 @@ async def test_a_call_that_the_own_limit_forbids_is_not_sent(
 ) -> None:
     """The message names the setting that stands in the way."""
     client = client_of(upstream.url, limiter=Limiter(1))
-    client.begin(in_seconds(30))
+    client.begin(30)
     await client.get("summary", "/usage")
     error = await failed(client)
     assert error.reason is Reason.RATE_LIMITED
@@ -201,7 +376,7 @@ async def test_a_retry_that_the_own_limit_forbids_tells_the_first_failure(
 ) -> None:
     """What went wrong upstream matters more than why it was not tried again."""
     client = client_of(upstream.url, limiter=Limiter(1))
-    client.begin(in_seconds(30))
+    client.begin(30)
     upstream.script(upstream.reply(500))
     assert (await failed(client)).reason is Reason.SERVER
     assert recorder.errors == [("summary", Reason.SERVER)]
@@ -209,7 +384,7 @@ async def test_a_retry_that_the_own_limit_forbids_tells_the_first_failure(
 
 async def test_a_call_after_the_deadline_is_not_sent(client: Client, upstream: Upstream) -> None:
     """A poll that ran out of time asks nothing more."""
-    client.begin(in_seconds(-1))
+    client.begin(-1)
     error = await failed(client)
     assert error.reason is Reason.TIMEOUT
     assert error.message == "the deadline passed before the call's turn"
@@ -236,7 +411,7 @@ async def test_a_call_does_not_wait_for_a_slot_past_the_deadline(
     """Calls that queue behind a slow one end with the poll."""
     upstream.script(upstream.hang)
     client = client_of(upstream.url, concurrency=1)
-    client.begin(in_seconds(0.3))
+    client.begin(0.3)
     results = await asyncio.gather(
         *(client.get("template", f"/{number}") for number in range(3)), return_exceptions=True
     )
@@ -247,8 +422,8 @@ async def test_a_call_does_not_wait_for_a_slot_past_the_deadline(
 
 async def test_a_new_poll_has_a_new_deadline(client: Client, upstream: Upstream) -> None:
     """`begin` gives calls their time back."""
-    client.begin(in_seconds(-1))
-    client.begin(in_seconds(30))
+    client.begin(-1)
+    client.begin(30)
     assert await client.get("summary", "/usage") == {}
 
 
@@ -378,36 +553,61 @@ async def test_a_reload_reads_the_secret_anew(
     secrets.append("new")
     client = client_of(upstream.url, credentials=read)
     await client.get("summary", "/usage")
-    client.refresh_credentials()
+    client.use(client.read_secret())
     await client.get("summary", "/usage")
     assert [request.headers["x-api-key"] for request in upstream.requests] == ["old", "new"]
 
 
+@pytest.mark.parametrize("form", ["plain", "base64", "percent"])
 async def test_the_secret_appears_nowhere(
-    client_of: MakeClient, upstream: Upstream, caplog: pytest.LogCaptureFixture
+    form: str, client_of: MakeClient, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A vendor that echoes the key in its errors gives it away to no log and no page."""
     caplog.set_level(logging.DEBUG, logger="sandbox_exporter")
-    explained = Failure(Reason.SERVER, "no such key: made-up-key")
+    echo = {
+        "plain": "made-up-key",
+        "base64": base64.b64encode(b"user:made-up-key").decode(),
+        "percent": "%6d%61%64%65-up%2Dkey",
+    }[form]
+    explained = Failure(Reason.SERVER, f"no such key: {echo}")
     client = client_of(upstream.url, explain=lambda status, body: explained)
-    upstream.script(upstream.reply(500, {}, {"X-Request-ID": "made-up-key"}))
+    upstream.script(upstream.reply(500, {}, {"X-Request-ID": echo}))
     error = await failed(client)
-    assert error.message == "HTTP 500 Internal Server Error: no such key: ***"
+    assert error.message.startswith("HTTP 500 Internal Server Error: no such key: ")
+    assert "***" in error.message
     shown = [
         repr(vars(record)) for record in caplog.records if record.name == "sandbox_exporter.client"
     ]
     assert len(shown) == 2
-    assert "made-up-key" not in "".join(shown) + repr(vars(error))
+    texts = "".join(shown) + repr(vars(error))
+    assert not any(echo[at : at + 7] in texts for at in range(len(echo) - 6) if form != "base64")
+    assert echo[7:20] not in texts
+
+
+async def test_the_password_of_a_proxy_appears_nowhere(
+    client_of: MakeClient, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that echoes what it was sent is masked as the vendor is."""
+    proxy = upstream.url.replace("http://", "http://user:s3cret%2Fpassword@")
+    monkeypatch.setenv("https_proxy", proxy)
+    echo = base64.b64encode(b"user:s3cret/password").decode()
+    upstream.script(upstream.raw(f"HTTP/1.1 407 {echo} refused\r\n\r\n".encode()))
+    error = await failed(client_of("https://vendor.invalid"))
+    assert upstream.requests[0].headers["proxy-authorization"] == f"Basic {echo}"
+    assert error.reason is Reason.CONNECT
+    assert "***" in error.message
+    assert echo[8:] not in error.message
 
 
 async def test_a_retry_is_logged_with_what_support_asks_for(
     client: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A line for each retry names account, endpoint, reason, status and request id."""
-    caplog.set_level(logging.INFO, logger="sandbox_exporter.client")
+    caplog.set_level(logging.DEBUG, logger="sandbox_exporter.client")
     upstream.script(upstream.reply(503, {}, {"X-Request-ID": "theirs"}), upstream.reply())
     await client.get("summary", "/usage")
-    (record,) = caplog.records
+    (record,) = [r for r in caplog.records if r.name == "sandbox_exporter.client"]
+    assert record.levelno == logging.DEBUG, "a vendor that fails for days would flood the log"
     assert record.getMessage() == "HTTP 503 Service Unavailable; trying again in 0.5 s"
     fields: dict[str, Any] = vars(record)
     assert (fields["account"], fields["endpoint"]) == ("prod", "summary")
@@ -422,6 +622,26 @@ async def test_the_proxy_of_the_environment_is_used(
     monkeypatch.setenv("http_proxy", upstream.url.removeprefix("http://"))
     await client_of("http://vendor.invalid/api").get("summary", "/usage")
     assert upstream.requests[0].target == "http://vendor.invalid/api/usage"
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+async def test_a_loopback_host_is_never_called_through_a_proxy(
+    variable: str,
+    client_of: MakeClient,
+    upstream: Upstream,
+    new_upstream: Callable[[], Upstream],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proxy would be another machine, and would see the key."""
+    proxy = new_upstream()
+    await proxy.start()
+    monkeypatch.setenv(variable, proxy.url)
+    port = upstream.url.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost", "LOCALHOST"):
+        await client_of(f"http://{host}:{port}").get("summary", "/usage")
+    assert len(upstream.requests) == 3
+    assert proxy.requests == []
+    await proxy.stop()
 
 
 async def test_hosts_without_a_proxy_are_called_directly(

@@ -28,15 +28,25 @@ def test_a_secret_is_read_once() -> None:
     assert store.reads == 1
 
 
-def test_a_failed_refresh_keeps_the_old_secret() -> None:
+def test_a_failed_rereading_keeps_the_old_secret() -> None:
     """A secret file that vanishes for a moment stops nothing that still works."""
     store = Store("one")
     credentials = Credentials(store.read)
-    credentials.current()
+    rejected = credentials.current()
     store.text = ""
     with pytest.raises(ValueError, match="the store is empty"):
-        credentials.refresh()
+        credentials.replaced(rejected)
     assert credentials.current() == Secret("one")
+
+
+def test_the_secret_before_is_known_too() -> None:
+    """A call that was under way with it may still bring an echo."""
+    credentials = Credentials(Store("one").read)
+    assert credentials.known() == ()
+    credentials.current()
+    for text in ("two", "two", "three"):
+        credentials.use(Secret(text))
+    assert credentials.known() == (Secret("three"), Secret("two"))
 
 
 def test_a_rejected_secret_is_looked_up_again() -> None:

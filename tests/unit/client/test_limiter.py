@@ -145,3 +145,19 @@ def test_a_cancelled_caller_gives_its_token_to_the_next() -> None:
         assert await limiter.take(61)
 
     in_virtual_time(1, test)
+
+
+def test_a_caller_whose_token_came_back_long_ago_can_be_cancelled() -> None:
+    """A sleep that takes hours too long ends by its cancellation, and by no fault instead of it."""
+
+    async def test(limiter: Limiter, loop: VirtualLoop) -> None:
+        await limiter.take()
+        waiting = asyncio.create_task(limiter.take())
+        await asyncio.sleep(1)
+        loop.now += 3600  # the sleep's timer has not fired, and others go on
+        assert limiter.wait(0) == 0.0
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+
+    in_virtual_time(1, test)

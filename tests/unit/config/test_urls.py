@@ -36,7 +36,14 @@ def test_dreadnode_servers_are_named_by_their_root(suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:1", "http://127.0.0.1:1/x", "http://127.8.9.1", "http://[::1]:1"]
+    "url",
+    [
+        "http://localhost:1",
+        "http://127.0.0.1:1/x",
+        "http://127.8.9.1",
+        "http://[::1]:1",
+        "http://[::ffff:127.0.0.1]",
+    ],
 )
 def test_loopback_needs_no_tls(url: str) -> None:
     """A key that does not leave the machine may go unencrypted."""
