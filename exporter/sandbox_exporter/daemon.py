@@ -6,12 +6,13 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 
 from sandbox_exporter import otlp
 from sandbox_exporter.config.model import Config
-from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.errors import ConfigError, Problem, UpstreamError
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.account import AccountPoller, Timing
@@ -20,7 +21,9 @@ from sandbox_exporter.poll.keeper import Keeper, identity
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
 from sandbox_exporter.poll.state import StateFile
+from sandbox_exporter.secret import Secret
 from sandbox_exporter.snapshot import AccountSnapshot
+from sandbox_exporter.supervisor import INTERNAL_ERROR, FaultLog, end, heed_cancellation
 
 log = logging.getLogger("sandbox_exporter")
 
@@ -51,6 +54,9 @@ class Daemon:
         self._background: list[asyncio.Task[None]] = []
         self._keeper: Keeper | None = None
         self._reloading = asyncio.Lock()
+        self._swaps: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self._faults = FaultLog()
         self.failed = asyncio.Event()
         """Set when a task that should never end has ended: there is nothing left to wait for."""
 
@@ -63,65 +69,91 @@ class Daemon:
         if self._config.state_file:
             file = StateFile(self._config.state_file)
             self._keeper = Keeper(file, self._all_pollers)
-            self._background.append(self._spawn(self._keeper.run()))
+            self._background.append(self._spawn("state file", self._keeper.run))
         self._pollers = self._build(self._config)
         if self._scraped:
-            self._background.append(self._spawn(self.publisher.run()))
+            self._background.append(self._spawn("publisher", self.publisher.run, attempts=3))
         if self._telemetry is not None:
             self._telemetry.start()
-        self._run(self._config, {})
+        self._run(self._config)
 
     async def stop(self) -> None:
-        """Ends all polls under way and closes their connections."""
-        await _cancel([*self._tasks.values(), *self._background])
+        """Ends a reload and all polls under way and closes their connections; nothing starts after.
+
+        What cannot be closed is logged and keeps nothing else from being closed.
+        """
+        self._stopped = True
+        await end([*self._swaps, *self._tasks.values(), *self._background])
         if self._keeper is not None:
-            await self._keeper.close()
+            await self._close("state file", self._keeper.close())
         if self._telemetry is not None:
-            await self._telemetry.close()
+            await self._close("OTLP", self._telemetry.close())
         for poller in self._pollers.values():
-            await poller.client.aclose()
+            await self._close("client", poller.client.aclose())
 
     async def reload(self) -> None:
         """Swaps the whole configuration, or raises `ConfigError` and keeps the old one.
 
         Accounts that did not change go on as they are, with their secrets read anew; of those that
-        changed, the ones that still mean the same vendor account keep their counters.
+        changed, the ones that still mean the same vendor account keep their counters and, until
+        they are stale, their numbers. Who asked may go away meanwhile: a reload is never left half.
         """
         async with self._reloading:
-            await self._swap()
+            if self._stopped:
+                raise _ending()
+            swap = asyncio.create_task(self._swap())
+            self._swaps.add(swap)
+            swap.add_done_callback(self._swaps.discard)
+            try:
+                await asyncio.shield(swap)
+            except asyncio.CancelledError:
+                heed_cancellation()
+                raise _ending() from None
+            except ConfigError:
+                self._metrics.reloaded(time.time(), ok=False)
+                raise
+            except Exception as fault:
+                self._metrics.reloaded(time.time(), ok=False)
+                log.exception("reload ended by a fault")
+                raise ConfigError([Problem("", INTERNAL_ERROR)]) from fault
 
     async def _swap(self) -> None:
-        try:
-            config = await asyncio.to_thread(self._load)
-            for key in ("state_file", "otlp"):
-                if getattr(config, key) != getattr(self._config, key):
-                    raise ConfigError([Problem(key, "cannot change without a restart")])
-            kept = self._unchanged(config)
-            for poller in kept.values():
-                _refresh(poller)
-            built = self._build(config, kept)
-        except ConfigError:
-            self._metrics.reloaded(time.time(), ok=False)
-            raise
+        config = await asyncio.to_thread(self._load)
+        for key in ("state_file", "otlp"):
+            if getattr(config, key) != getattr(self._config, key):
+                raise ConfigError([Problem(key, "cannot change without a restart")])
+        kept = self._unchanged(config)
+        secrets = await asyncio.to_thread(_read_secrets, kept.values())
+        built = self._build(config, kept)
+        # From here on nothing is refused.
+        for name, secret in secrets.items():
+            kept[name].client.use(secret)
         replaced = [poller for name, poller in self._pollers.items() if name not in kept]
-        await _cancel([self._tasks.pop(poller.account.name) for poller in replaced])
+        await end([self._tasks.pop(poller.account.name) for poller in replaced])
         labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
-            await poller.client.aclose()
+            successor = built.get(poller.account.name)
+            if successor is not None and successor.ledger is poller.ledger:
+                successor.resume(poller)
             if (poller.account.provider, poller.account.name) not in labels:
                 self._metrics.forget(poller.account)
-        shown = {account.account: account for account in self.publisher.snapshot.accounts}
-        ledgers = {poller.ledger for poller in built.values()}
-        carried = [poller.account.name for poller in replaced if poller.ledger in ledgers]
         self._config = config
         self._pollers = {a.name: kept.get(a.name) or built[a.name] for a in config.accounts}
         self._metrics.reloaded(time.time(), ok=True)
-        self._run(config, {name: shown[name] for name in carried})
+        self._run(config)
         log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
+        for poller in replaced:
+            await self._close("client", poller.client.aclose())
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Starts a task that runs until it is cancelled; any other end is a fault."""
-        task = asyncio.create_task(work)
+    async def _close(self, name: str, closing: Coroutine[object, object, None]) -> None:
+        with suppress(UpstreamError):  # a fault, which is logged
+            await self._faults.contain(name, closing)
+
+    def _spawn(
+        self, name: str, work: Callable[[], Awaitable[None]], *, attempts: int = 0
+    ) -> asyncio.Task[None]:
+        """Starts a task that runs until it is cancelled; the last of `attempts` fails the daemon."""
+        task = asyncio.create_task(self._faults.supervise(name, work, attempts=attempts), name=name)
         task.add_done_callback(self._ended)
         return task
 
@@ -180,11 +212,9 @@ class Daemon:
         scrapes = self.publisher.served(account) if self._scraped else math.inf
         return min(scrapes, self._telemetry.served(account) if self._telemetry else math.inf)
 
-    def _run(self, config: Config, shown: Mapping[str, AccountSnapshot]) -> None:
-        """Starts the tasks of accounts that have none; `shown` stays until their first poll."""
-        self.publisher.restart(
-            shown.get(a.name) or self._pollers[a.name].snapshot() for a in config.accounts
-        )
+    def _run(self, config: Config) -> None:
+        """Starts the tasks of accounts that have none, and shows what is known of each."""
+        self.publisher.restart(self._pollers[a.name].snapshot() for a in config.accounts)
         for index, account in enumerate(config.accounts):
             if account.name not in self._tasks:
                 schedule = Schedule(
@@ -194,17 +224,20 @@ class Daemon:
                     place=index / len(config.accounts),
                     traced=self._telemetry.traced if self._telemetry else None,
                 )
-                self._tasks[account.name] = self._spawn(schedule.run())
+                name = f"account {account.name}"
+                self._tasks[account.name] = self._spawn(name, schedule.run)
 
 
-def _refresh(poller: AccountPoller) -> None:
-    try:
-        poller.client.use(poller.client.read_secret())
-    except ValueError as error:
-        raise ConfigError([Problem(f"account {poller.account.name}", str(error))]) from None
+def _read_secrets(pollers: Iterable[AccountPoller]) -> dict[str, Secret]:
+    """The secrets by account, all of them or none."""
+    secrets: dict[str, Secret] = {}
+    for poller in pollers:
+        try:
+            secrets[poller.account.name] = poller.client.read_secret()
+        except ValueError as error:
+            raise ConfigError([Problem(f"account {poller.account.name}", str(error))]) from None
+    return secrets
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)  # faults were logged as they came
+def _ending() -> ConfigError:
+    return ConfigError([Problem("", "the exporter is ending, nothing is reloaded")])

@@ -105,7 +105,7 @@ async def _history() -> History:
     for minute in range(MINUTES + 1):
         now = START + 60 * minute
         observer.request("summary", "200", 0.1 + minute % 7)
-        observer.polled(0.5 + minute % 3)
+        observer.polled(0.5 + minute % 3, minute * 60.0)
         snapshot = _snapshot(minute)
         publisher.restart(snapshot.accounts)
         await publisher.render()

@@ -45,6 +45,13 @@ POLL_DURATION = Metric(
     "polls",
     "seconds",
 )
+LAST_POLL = Metric(
+    "sandbox_exporter_last_poll_timestamp_seconds",
+    Type.GAUGE,
+    "When the account's last poll ended, well or not, in Unix seconds; it stops when polls do.",
+    "polls",
+    "seconds",
+)
 PUBLISH_DURATION = Metric(
     "sandbox_exporter_publish_duration_seconds",
     Type.GAUGE,
@@ -104,6 +111,7 @@ SELF_METRICS = (
     CORRECTIONS,
     SKIPPED,
     POLL_DURATION,
+    LAST_POLL,
     PUBLISH_DURATION,
     SERIES,
     RELOAD_OK,

@@ -40,6 +40,7 @@ class SelfMetrics:
         self.corrections = self._make(Counter, catalogue.CORRECTIONS)
         self.skipped = self._make(Counter, catalogue.SKIPPED)
         self.poll_duration = self._make(Gauge, catalogue.POLL_DURATION)
+        self.last_poll = self._make(Gauge, catalogue.LAST_POLL)
         self.publish_duration = self._make(Gauge, catalogue.PUBLISH_DURATION)
         self.published_samples = self._make(Gauge, catalogue.SERIES)
         self.reload_ok = self._make(Gauge, catalogue.RELOAD_OK)
@@ -74,6 +75,7 @@ class SelfMetrics:
             self.corrections,
             self.skipped,
             self.poll_duration,
+            self.last_poll,
         ):
             metric.remove_by_labels(labels)
 
@@ -109,9 +111,10 @@ class AccountMetrics:
         """Counts a failed upstream call."""
         self._metrics.errors.labels(*self._labels, endpoint, str(reason)).inc()
 
-    def polled(self, seconds: float) -> None:
-        """Notes how long a poll took."""
+    def polled(self, seconds: float, ended: float) -> None:
+        """Notes how long a poll took, and when it ended (Unix seconds)."""
         self._metrics.poll_duration.labels(*self._labels).set(seconds)
+        self._metrics.last_poll.labels(*self._labels).set(ended)
 
     def corrected(self, count: int) -> None:
         """Counts answers that held a month's total below an earlier one."""

@@ -7,6 +7,7 @@ import threading
 from typing import Literal
 
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.otlp.headers import mask_headers
 
 log = logging.getLogger("sandbox_exporter.otlp")
 
@@ -35,7 +36,7 @@ class Outage:
             self._failing = True
             log.warning(
                 "OTLP export failed, tried again until it succeeds",
-                extra={"signal": self._signal, "error": reason},
+                extra={"signal": self._signal, "error": mask_headers(reason)},
             )
 
 

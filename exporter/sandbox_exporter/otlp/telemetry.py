@@ -16,6 +16,7 @@ from sandbox_exporter.config.model import Account
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.otlp.exporters import metric_exporter, span_exporter
+from sandbox_exporter.otlp.headers import mask_headers
 from sandbox_exporter.otlp.outage import Outage, Words
 from sandbox_exporter.otlp.own import own_families
 from sandbox_exporter.otlp.points import usage_families
@@ -24,6 +25,7 @@ from sandbox_exporter.otlp.requests import requests
 from sandbox_exporter.otlp.settings import Settings
 from sandbox_exporter.otlp.threads import in_thread
 from sandbox_exporter.otlp.tracer import TraceIds, Tracing
+from sandbox_exporter.supervisor import FaultLog
 
 log = logging.getLogger("sandbox_exporter.otlp")
 
@@ -76,7 +78,9 @@ class Telemetry:
     def start(self) -> None:
         """Begins to send; needs a running event loop."""
         if self._pusher is not None:
-            self._pushing = asyncio.create_task(self._pusher.run())
+            self._pushing = asyncio.create_task(
+                FaultLog(mask_headers).supervise("OTLP", self._pusher.run)
+            )
 
     def traced(self, account: Account) -> AbstractContextManager[None]:
         """A span around a poll, if polls are traced."""

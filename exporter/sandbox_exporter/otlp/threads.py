@@ -32,7 +32,7 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
         error: BaseException | None = None
         try:
             result = work()
-        except Exception as caught:  # noqa: BLE001 - it is raised where the future is awaited
+        except BaseException as caught:  # noqa: BLE001 - it is raised where the future is awaited
             error = caught
         with suppress(RuntimeError):  # the event loop ended before the work did
             loop.call_soon_threadsafe(settle, result, error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sandbox_exporter import tracing
 from sandbox_exporter.billing import MonthClose, Window
@@ -22,9 +23,14 @@ from sandbox_exporter.poll.sweep import Sweep
 from sandbox_exporter.poll.templates import TemplateBook
 from sandbox_exporter.providers import Endpoint, Provider, TemplateSource
 from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
+from sandbox_exporter.supervisor import FaultLog
 
 LONGEST_POLL = 60.0
 """Seconds after which a poll ends at the latest, whatever its interval."""
+_CALL_SHARE = 0.9
+"""Share of a poll's time by which its last call ends, so that the next poll begins in time."""
+_LISTING_WAIT = 0.5
+"""Share of a poll's time for which the templates wait for their listing."""
 _SWEEP_SHARE = 0.8
 """Share of a poll's time after which no further template is asked."""
 _LONGEST_WAIT = 5.0
@@ -34,6 +40,7 @@ _LISTING_SHARE = 0.1
 _STEP = 1000
 """Templates whose published numbers are made at one go, so that scrapes are served in between."""
 
+T = TypeVar("T")
 log = logging.getLogger("sandbox_exporter.poll")
 
 
@@ -82,6 +89,7 @@ class AccountPoller:
         self._close = timing.close
         self._stale_after = timing.stale_after
         self._observer = observer
+        self.faults = FaultLog(self.client.mask, account=account.name)
         self._served = served
         self._wall = timing.wall
         self._clock = timing.clock
@@ -117,8 +125,25 @@ class AccountPoller:
             self.ledger.meet(self.account.templates)
         self._health["template_summary"] = Health("template_summary")
         self._sweep = Sweep(
-            source, self._book, self.ledger, discovered=discovered, clock=self._clock
+            source,
+            self._book,
+            self.ledger,
+            discovered=discovered,
+            clock=self._clock,
+            faults=self.faults,
         )
+
+    def resume(self, before: AccountPoller) -> None:
+        """Goes on from what another poller of the same vendor account knew of it.
+
+        Its numbers then stay until they are stale, whether or not the next poll succeeds.
+        """
+        for name, health in self._health.items():
+            if name in before._health:
+                health.resume(before._health[name])
+        chosen = None if self.account.templates == DISCOVER else set(self.account.templates)
+        self._book.resume(before._book, chosen)
+        self._tried = before.tried
 
     @property
     def window(self) -> Window | None:
@@ -130,29 +155,55 @@ class AccountPoller:
         """Whether a first poll has ended, well or not."""
         return self._tried
 
-    async def poll(self) -> None:
-        """Asks everything that is due, for one and the same window."""
+    async def poll(self, publish: Callable[[], None] = lambda: None) -> None:
+        """Asks everything that is due, for one and the same window.
+
+        `publish` is called when the totals and templates are there while another endpoint is still
+        awaited, so that one that hangs delays no other's numbers.
+        """
         started = self._clock()
         self.cut_short = False
         seconds = min(self.account.poll_interval, LONGEST_POLL)
-        self.client.begin(seconds)
+        self.client.begin(seconds * _CALL_SHARE)
         window = self._close.window(self._wall())
         if self._window is not None and self._window.month != window.month:
             self.ledger.prune({e.template.id for e in self._book}, self._window.month)
         self._window = window
         self.ledger.begin(self._wall())
         self.ledger.release(started, self._served())
+        first, *others = self.provider.endpoints
         async with asyncio.TaskGroup() as asking:
-            totals = asking.create_task(self._ask(self.provider.endpoints[0], window))
-            for endpoint in self.provider.endpoints[1:]:
-                asking.create_task(self._ask(endpoint, window))
-            asking.create_task(self._list(window))
-        if self._sweep is not None:
-            soft_deadline = started + seconds * _SWEEP_SHARE
-            await self._ask_templates(self._sweep, totals.result(), window, soft_deadline)
-        await self._prepare()
-        self._tried = True
-        self._observer.polled(self._clock() - started)
+            totals = asking.create_task(self._alone(first.name, self._ask(first, window)))
+            rest = [
+                asking.create_task(self._alone(endpoint.name, self._ask(endpoint, window)))
+                for endpoint in others
+            ]
+            listing = asking.create_task(self._alone("templates", self._list(window)))
+            await asyncio.wait([totals])
+            if self._sweep is not None:
+                await asyncio.wait(
+                    [listing], timeout=started + seconds * _LISTING_WAIT - self._clock()
+                )
+                soft_deadline = started + seconds * _SWEEP_SHARE
+                sweep = self._ask_templates(self._sweep, totals.result(), window, soft_deadline)
+                await self._alone("template_summary", sweep)
+            await self._prepare()
+            self._tried = True
+            if not all(task.done() for task in (listing, *rest)):
+                publish()
+        self._observer.polled(self._clock() - started, self._wall())
+
+    async def _alone(self, name: str, call: Awaitable[T]) -> T | None:
+        """What one endpoint's call gives; any fault becomes this endpoint's failure alone."""
+        try:
+            return await self.faults.contain(name, call)
+        except UpstreamError as error:
+            self._health[name].failed(error, self._clock())
+            try:
+                self._observer.error(name, error.reason)
+            except Exception as fault:  # noqa: BLE001 - it is noted
+                self.faults.note("observer", fault)
+            return None
 
     async def _prepare(self) -> None:
         """Has the ledger make what `snapshot` will show, for that runs without giving way."""

@@ -27,7 +27,7 @@ def build_poller(
     """
     limiter = Limiter(account.max_requests_per_minute)
     try:
-        client = build_client(account, limiter, observer)
+        client = build_client(account, limiter, observer, longest_pause=config.stale_after / 2)
     except ValueError as error:
         raise ConfigError([Problem(f"account {account.name}", str(error))]) from None
     ledger = ledger or Ledger(config.month_close)

@@ -27,6 +27,12 @@ class Health:
         self._error = ""
         self._unsupported_until: float | None = None
 
+    def resume(self, before: Health) -> None:
+        """Takes over how the endpoint fared until now."""
+        self._succeeded_at, self._succeeded_wall = before._succeeded_at, before._succeeded_wall
+        self._month, self._error = before._month, before._error
+        self._unsupported_until = before._unsupported_until
+
     @property
     def unsupported(self) -> bool:
         """Whether the deployment lacks the endpoint."""

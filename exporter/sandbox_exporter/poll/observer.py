@@ -10,8 +10,8 @@ from sandbox_exporter.client import Observer
 class PollObserver(Observer, Protocol):
     """Counts one account's calls and polls."""
 
-    def polled(self, seconds: float) -> None:
-        """A poll ended after `seconds`."""
+    def polled(self, seconds: float, ended: float) -> None:
+        """A poll ended after `seconds`, at `ended` (Unix seconds)."""
 
     def corrected(self, count: int) -> None:
         """`count` answers held a month's total below an earlier one."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from sandbox_exporter.billing import Phase
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.poll.account import LONGEST_POLL, AccountPoller, Timing
 from sandbox_exporter.snapshot import AccountSnapshot
+from sandbox_exporter.supervisor import INTERNAL_ERROR, heed_cancellation
 
+_GRACE = 5.0
+"""Seconds after which a poll or a wait that should have ended is ended."""
 _TICK = 1.0
 """Seconds between looks at the clock: a month's turn, or a clock that was set, shows this soon."""
-
-log = logging.getLogger("sandbox_exporter.poll")
 
 
 def _untraced(_account: Account) -> AbstractContextManager[None]:
@@ -47,12 +47,16 @@ class Schedule:
         self._clock = timing.clock
         self._shown: Hashable = None
         """For what moment was published last."""
+        self._bound: asyncio.Timeout | None = None
+        """What ends the part of the poll loop that runs now, when it is overdue."""
+        self._overdue = 0.0
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
+        faults = self._poller.faults
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._poll_forever())
-            tasks.create_task(self._watch_clock())
+            tasks.create_task(faults.supervise("polls", self._poll_forever))
+            tasks.create_task(faults.supervise("clock", self._watch_clock))
 
     async def _poll_forever(self) -> None:
         interval = self._poller.account.poll_interval
@@ -60,15 +64,34 @@ class Schedule:
         while True:
             started = self._clock()
             try:
-                with self._traced(self._poller.account):
-                    await self._poller.poll()
-            except Exception:
-                log.exception("poll ended by a fault", extra={"account": self._poller.account.name})
-                self._poller.fail("internal error, see the log")
+                await self._bounded(min(interval, LONGEST_POLL) + _GRACE, self._poll())
+                self._poller.faults.over("poll")
+            except Exception as fault:  # noqa: BLE001 - it is noted
+                heed_cancellation()
+                self._poller.faults.note("poll", fault)
+                self._poller.fail(INTERNAL_ERROR)
             self._publish_now()
             # What the request limit left over goes on a minute later, however long the interval.
-            await self._wait(started + (min(gap, LONGEST_POLL) if self._poller.cut_short else gap))
+            wait = min(gap, LONGEST_POLL) if self._poller.cut_short else gap
+            with suppress(TimeoutError):  # the wait's timer did not fire: it is high time
+                await self._bounded(wait + _GRACE, self._wait(started + wait))
             gap = interval
+
+    async def _poll(self) -> None:
+        with self._traced(self._poller.account):
+            await self._poller.poll(self._publish_now)
+
+    async def _bounded(self, seconds: float, work: Coroutine[None, None, None]) -> None:
+        """Runs a part of the loop; raises `TimeoutError` after `seconds`.
+
+        Should the timer for that not fire, the look at the clock each second ends it.
+        """
+        try:
+            async with asyncio.timeout(seconds) as self._bound:
+                self._overdue = self._clock() + seconds + _TICK
+                await work
+        finally:
+            self._bound = None
 
     async def _wait(self, due: float) -> None:
         """Until the next poll: `due`, or sooner while a month turns.
@@ -80,7 +103,7 @@ class Schedule:
         late = self._place * min(self._poller.account.poll_interval, settle / 10)
         began = self._clock()
         turned: float | None = None
-        while (clock := self._clock()) < due:
+        while began <= (clock := self._clock()) < due:  # nor is a clock that went back waited for
             now = self._wall()
             if self._close.phase(now) is Phase.SETTLE and clock - began >= settle / 2:
                 return
@@ -101,6 +124,9 @@ class Schedule:
         """Publishes anew when the clock alone changes what is to be shown."""
         while True:
             await asyncio.sleep(_TICK)
+            if self._bound is not None and self._clock() > self._overdue:
+                self._bound.reschedule(asyncio.get_running_loop().time())
+                self._bound = None
             if self._poller.tried and self._poller.moment() != self._shown:
                 self._publish_now()
 

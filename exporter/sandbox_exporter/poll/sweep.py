@@ -14,6 +14,7 @@ from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.providers.base import TemplateSource
+from sandbox_exporter.supervisor import FaultLog
 
 CONCURRENCY = 16
 """Template calls under way at once."""
@@ -48,12 +49,14 @@ class Sweep:
         *,
         discovered: bool,
         clock: Callable[[], float],
+        faults: FaultLog,
     ) -> None:
         self._source = source
         self._book = book
         self._ledger = ledger
         self._discovered = discovered
         self._clock = clock
+        self._faults = faults
         self._residual = Residual()
         self._poll = 0
         self._searching_since: int | None = None
@@ -134,7 +137,8 @@ class Sweep:
     async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> None:
         template_id = entry.template.id
         try:
-            after = await self._source.usage(template_id, window)
+            call = self._source.usage(template_id, window)
+            after = await self._faults.contain("template_summary", call)
         except UpstreamError as error:
             if error.reason is Reason.NOT_FOUND and self._discovered:
                 self._gone(template_id, window)

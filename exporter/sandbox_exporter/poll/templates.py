@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from sandbox_exporter.billing import Window
@@ -60,6 +60,14 @@ class TemplateBook:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
+
+    def resume(self, before: TemplateBook, chosen: Set[str] | None) -> None:
+        """Takes over what another book knew: of all templates, or only of those chosen."""
+        for entry in before:
+            if (chosen is None and len(self) < self._max) or (
+                chosen is not None and entry.template.id in chosen
+            ):
+                self._entries[entry.template.id] = entry
 
     def update(self, listing: Sequence[Template], clock: float) -> None:
         """Takes the vendor's list: known templates keep their place, the rest fill what is left."""

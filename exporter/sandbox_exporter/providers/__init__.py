@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from sandbox_exporter.client import Client, Limiter, Observer
+from sandbox_exporter.client.retry import LONGEST_PAUSE
 from sandbox_exporter.config.model import NONE, Account
 from sandbox_exporter.providers import dreadnode, seacloud, seacloud_history
 from sandbox_exporter.providers.base import Endpoint, History, Provider, TemplateSource
@@ -22,8 +23,13 @@ __all__ = [
 ]
 
 
-def build_client(account: Account, limiter: Limiter, observer: Observer) -> Client:
-    """An HTTP client that authenticates as the account's vendor wants it."""
+def build_client(
+    account: Account, limiter: Limiter, observer: Observer, *, longest_pause: float = LONGEST_PAUSE
+) -> Client:
+    """An HTTP client that authenticates as the account's vendor wants it.
+
+    A pause that the vendor asks for is kept for `longest_pause` seconds at most.
+    """
     if account.provider == "seacloud":
         explain = seacloud.explain
         headers: Callable[[Secret], Mapping[str, str]] = lambda secret: seacloud.headers(  # noqa: E731
@@ -40,6 +46,7 @@ def build_client(account: Account, limiter: Limiter, observer: Observer) -> Clie
         limiter=limiter,
         observer=observer,
         ca_file=account.ca_file,
+        longest_pause=min(longest_pause, LONGEST_PAUSE),
     )
 
 

@@ -83,7 +83,7 @@ def metrics() -> SelfMetrics:
     for seconds in (0.01, 0.3, 70.0):
         observer.request("summary", "200", seconds)
     observer.error("summary", Reason.TIMEOUT)
-    observer.polled(1.25)
+    observer.polled(1.25, 1.8e9)
     observer.corrected(2)
     observer.skipped(3)
     return made

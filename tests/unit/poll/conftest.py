@@ -116,7 +116,7 @@ class FakeObserver:
     def error(self, endpoint: str, reason: Reason) -> None:
         self.errors.append((endpoint, reason))
 
-    def polled(self, seconds: float) -> None:
+    def polled(self, seconds: float, ended: float) -> None:
         self.polls += 1
 
     def corrected(self, count: int) -> None:
@@ -129,10 +129,13 @@ class FakeObserver:
 class FakeClient:
     """Stands in for the HTTP client, of which a made-up vendor needs nothing but the deadline."""
 
-    deadline = 0.0
+    seconds = 0.0
 
-    def begin(self, deadline: float) -> None:
-        self.deadline = deadline
+    def begin(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def mask(self, text: str) -> str:
+        return text.replace("made-up-key", "***")
 
 
 @dataclass

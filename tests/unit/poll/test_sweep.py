@@ -14,6 +14,7 @@ from sandbox_exporter.poll.budget import Pace
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.sweep import CONCURRENCY, Sweep, SweepResult
 from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook
+from sandbox_exporter.supervisor import FaultLog
 
 if TYPE_CHECKING:
     from tests.unit.poll.conftest import FakeVendor
@@ -35,7 +36,12 @@ class Sweeps:
         self.book = TemplateBook(1000)
         self.ledger = Ledger(MonthClose())
         self.sweep = Sweep(
-            vendor, self.book, self.ledger, discovered=discovered, clock=lambda: self.clock
+            vendor,
+            self.book,
+            self.ledger,
+            discovered=discovered,
+            faults=FaultLog(),
+            clock=lambda: self.clock,
         )
 
     def run(self, budget: int = 10_000) -> SweepResult:
