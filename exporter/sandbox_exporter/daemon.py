@@ -152,7 +152,7 @@ class Daemon:
     def _spawn(
         self, name: str, work: Callable[[], Awaitable[None]], *, attempts: int = 0
     ) -> asyncio.Task[None]:
-        """Starts a task that runs until it is cancelled; the last of `attempts` fails the daemon."""
+        """Starts a task that never ends by itself; the last of `attempts` fails the daemon."""
         task = asyncio.create_task(self._faults.supervise(name, work, attempts=attempts), name=name)
         task.add_done_callback(self._ended)
         return task

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ class Vendor:
     url: str = ""
     cost: float = 5.0
     status: int = 200
+    redirect: str = ""
+    """Where the storage endpoint redirects to."""
     keys: list[str] = field(default_factory=list)
     """The key of each request."""
 
@@ -40,6 +43,8 @@ class Vendor:
             return JSONResponse([{"templateID": "tpl-1"}])
         if request.url.path.endswith("/summary"):
             return JSONResponse({"usage_costs_usd": self.cost})
+        if self.redirect and request.url.path.endswith("/realtime"):
+            return JSONResponse({}, 302, {"Location": self.redirect})
         return JSONResponse({"error": "not found"}, 404)
 
 
@@ -308,3 +313,115 @@ async def test_a_task_that_dies_is_told_and_fails_the_daemon(
     async with asyncio.timeout(120):
         await running.daemon.failed.wait()
     assert "a task ended by a fault" in caplog.text
+
+
+async def test_numbers_outlive_a_reload_during_an_outage(vendor: Vendor, start: Start) -> None:
+    """The first failed poll after it drops nothing: what is not stale stays, templates too."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0), cost(5.0, level="template"))
+    vendor.status = 500
+    await running.reload(Config((account(vendor, budget_usd=9.0),)))
+    await running.until(
+        'sandbox_up{provider="seacloud",account="prod"} 0.0',
+        cost(5.0),
+        cost(5.0, level="template"),
+    )
+    assert 'sandbox_last_success_timestamp_seconds{provider="seacloud"' in running.text
+
+
+async def test_a_refused_reload_leaves_no_new_secret_behind(
+    vendor: Vendor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the accounts before the mistake nor in those after it."""
+    monkeypatch.setenv("OTHER", "other-key")
+    other = account(vendor, "other", api_key=SecretRef("env", "OTHER"))
+    config = Config((account(vendor), other))
+    running = await start(config)
+    await running.until(cost(5.0), cost(5.0, "other"))
+    monkeypatch.setenv("KEY", "new-key")
+    monkeypatch.delenv("OTHER")
+    with pytest.raises(ConfigError, match="OTHER is unset"):
+        await running.reload(config)
+    for poller in running.daemon._pollers.values():
+        await poller.poll()
+    assert set(vendor.keys) == {"made-up-key", "other-key"}
+
+
+@pytest.mark.parametrize("when", ["loading", "ending"])
+async def test_nothing_starts_after_the_end(vendor: Vendor, start: Start, when: str) -> None:
+    """A reload that is under way is ended, and one that comes later is refused."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    loading, go_on = threading.Event(), threading.Event()
+    load: Callable[[], Config] = running.daemon._load
+
+    def slowly() -> Config:
+        loading.set()
+        go_on.wait(10)
+        return load()
+
+    if when == "loading":
+        running.daemon._load = slowly
+        changed = Config((account(vendor, budget_usd=9.0), account(vendor, "new")))
+        reload = asyncio.create_task(running.reload(changed))
+        await asyncio.to_thread(loading.wait, 10)
+        await running.daemon.stop()
+        go_on.set()
+        with pytest.raises(ConfigError, match="the exporter is ending"):
+            await reload
+    else:
+        await running.daemon.stop()
+        with pytest.raises(ConfigError, match="the exporter is ending"):
+            await running.reload(Config((account(vendor, "new"),)))
+    assert all(task.done() for task in running.daemon._tasks.values())
+    assert set(running.daemon._tasks) == {"prod"}
+
+
+async def test_a_reload_is_not_left_half_when_who_asked_goes_away(
+    vendor: Vendor, start: Start
+) -> None:
+    """Its accounts are polled all the same."""
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0))
+    asked = asyncio.create_task(running.reload(Config((account(vendor, "new"),))))
+    await asyncio.sleep(0)
+    asked.cancel()
+    await running.until(cost(5.0, "new"), gone='account="prod"')
+
+
+async def test_a_connection_that_cannot_be_closed_keeps_nothing_else_open(
+    vendor: Vendor, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at a reload nor at the end; the fault is logged."""
+    running = await start(Config((account(vendor), account(vendor, "second"))))
+    await running.until(cost(5.0), cost(5.0, "second"))
+    pollers = running.daemon._pollers
+    closed: list[str] = []
+
+    async def broken() -> None:
+        raise RuntimeError("no close today")
+
+    async def noted() -> None:
+        closed.append("second")
+
+    pollers["prod"].client.aclose = broken
+    await running.reload(Config((account(vendor, budget_usd=9.0), account(vendor, "second"))))
+    await running.until('sandbox_account_budget_usd{provider="seacloud",account="prod"} 9.0')
+    pollers = running.daemon._pollers
+    pollers["prod"].client.aclose, pollers["second"].client.aclose = broken, noted
+    await running.daemon.stop()
+    assert closed == ["second"]
+    assert any("no close today" in str(vars(record)) for record in caplog.records)
+
+
+async def test_a_redirect_to_nonsense_fails_its_endpoint_alone(
+    vendor: Vendor, start: Start
+) -> None:
+    """The account's totals and templates are there as ever."""
+    vendor.redirect = "https:////[x"
+    running = await start(Config((account(vendor),)))
+    await running.until(
+        cost(5.0),
+        cost(5.0, level="template"),
+        'sandbox_endpoint_up{provider="seacloud",account="prod",endpoint="storage"} 0.0',
+    )

@@ -74,13 +74,13 @@ def test_the_systems_store_is_the_default(
     """A company that adds its own authority to the system need not tell the exporter."""
     (tmp_path / "0123abcd.0").write_bytes(authority.ca_file.read_bytes())
     paths = ssl.get_default_verify_paths()._replace(
-        cafile=str(authority.ca_file) if where == "file" else None,
-        capath=str(tmp_path) if where == "folder" else None,
+        cafile=str(authority.ca_file) if where == "file" else "",
+        capath=str(tmp_path) if where == "folder" else "",
     )
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
 
     def load(context: ssl.SSLContext, _purpose: ssl.Purpose) -> None:
-        context.load_verify_locations(paths.cafile, paths.capath)
+        context.load_verify_locations(paths.cafile or None, paths.capath or None)
 
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
     loaded = transport._new_context().cert_store_stats()["x509_ca"]
@@ -91,7 +91,7 @@ def test_without_a_store_the_packaged_authorities_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slim container images have none."""
-    paths = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))
+    paths = ssl.get_default_verify_paths()._replace(cafile="", capath=str(tmp_path))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
     assert transport._new_context().cert_store_stats()["x509_ca"] > 50

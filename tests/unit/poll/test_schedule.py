@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox_exporter.billing import Month, MonthClose, Window
-from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import Timing
 from sandbox_exporter.poll.schedule import Schedule
@@ -47,7 +48,7 @@ class Scheduled:
             assert self.poller.window is not None
             self.polls.append((round(began, 3), self.poller.window))
 
-        self.poller.poll = noted  # type: ignore[method-assign]
+        self.poller.poll = noted  # type: ignore[method-assign,assignment]
 
     def _publish(self, snapshot: AccountSnapshot) -> None:
         if not self.published or snapshot != self.published[-1][1]:
@@ -243,3 +244,134 @@ def test_what_the_limit_cut_short_goes_on_a_minute_later(
         assert len(asked) == 150
 
     in_virtual_time(main)
+
+
+def test_a_fault_of_one_endpoint_takes_no_other_along(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """Its siblings and the templates are published; it is down, and told once."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a", "b")
+        vendor.use("a", 5.0)
+        vendor.failures["storage"] = RuntimeError("a fault")  # type: ignore[assignment]
+        vendor.failures["b"] = RuntimeError("a fault")  # type: ignore[assignment]
+        account = Scheduled(loop, vendor, make_polled)
+        await account.run(70)
+        snapshot = account.published[-1][1]
+        up = {endpoint.name: endpoint.up for endpoint in snapshot.endpoints}
+        assert snapshot.usage.counters[Field.COST_USD] == 5.0
+        assert (up["summary"], up["storage"], up["costs_previous"]) == (True, False, True)
+        assert {t.template.id for t in snapshot.templates} >= {"a"}
+
+    in_virtual_time(test)
+
+
+@pytest.mark.parametrize("method", ["error", "skipped"])
+def test_a_fault_of_the_observer_stops_no_poll(
+    method: str,
+    fake_vendor: type[FakeVendor],
+    make_polled: MakePolled,
+    in_virtual_time: InVirtualTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What only counts must not keep the numbers from being published."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        vendor.use("a", 5.0)
+        vendor.failures["storage"] = AnswerError("not JSON")
+        account = Scheduled(loop, vendor, make_polled)
+
+        def broken(*_arguments: object) -> None:
+            raise RuntimeError("no counter today")
+
+        monkeypatch.setattr(account.poller._observer, method, broken)
+        await account.run(130)
+        assert account.times == [0, 60, 120]
+        assert account.published[-1][1].usage.counters[Field.COST_USD] == 5.0
+
+    in_virtual_time(test)
+
+
+@pytest.mark.parametrize("hanging", ["storage", "templates"])
+def test_an_endpoint_that_hangs_delays_nothing_else(
+    hanging: str,
+    fake_vendor: type[FakeVendor],
+    make_polled: MakePolled,
+    in_virtual_time: InVirtualTime,
+) -> None:
+    """The totals are published as they come, and polls keep to their interval."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        vendor.use("a", 5.0)
+        called = vendor._called
+
+        async def slow(name: str, window: Window | None) -> None:
+            if name == hanging:
+                await asyncio.sleep(9.0)  # as long as the client lets a call last
+                raise UpstreamError(Reason.TIMEOUT, "no whole answer within 9.0 s")
+            await called(name, window)
+
+        vendor._called = slow  # type: ignore[method-assign]
+        account = Scheduled(loop, vendor, make_polled, poll_interval=10.0)
+        await account.run(45)
+        assert account.times == [0, 10, 20, 30]
+        first, snapshot = account.published[0]
+        assert first < 6.0
+        assert snapshot.tried
+        assert snapshot.usage.counters[Field.COST_USD] == 5.0
+
+    in_virtual_time(test)
+
+
+def test_a_poll_that_does_not_end_is_ended(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """It is published as failed, and the next one begins."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        account = Scheduled(loop, vendor, make_polled, poll_interval=10.0)
+        running = asyncio.create_task(account.run(60))
+        await asyncio.sleep(5)
+        vendor.call_seconds = 1e9
+        await asyncio.sleep(25)
+        assert "internal error" in account.published[-1][1].error
+        vendor.call_seconds = 0.0
+        await running
+        assert account.published[-1][1].up
+
+    in_virtual_time(test)
+
+
+@pytest.mark.parametrize("lost", range(40))
+def test_whichever_timer_is_lost_polls_go_on(
+    lost: int,
+    fake_vendor: type[FakeVendor],
+    make_polled: MakePolled,
+    in_virtual_time: InVirtualTime,
+) -> None:
+    """A sleep that never returns, as some fake clocks make them, costs a poll at most."""
+
+    async def test(loop: VirtualLoop) -> None:
+        vendor = fake_vendor("a")
+        vendor.call_seconds = 0.5
+        account = Scheduled(loop, vendor, make_polled, poll_interval=20.0)
+        running = asyncio.create_task(account.run(200))
+        await asyncio.sleep(1)
+        call_at, timers = loop.call_at, 0
+
+        def losing(when: float, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+            nonlocal timers
+            timers += 1
+            return call_at(1e12 if timers == lost else when, *arguments, **more)
+
+        loop.call_at = losing  # type: ignore[method-assign,assignment]
+        await running
+        starts = [began for began, _ in account.polls]
+        gaps = [after - before for before, after in pairwise([*starts, 200.0])]
+        assert max(gaps) <= 20.0 + 2 * 6.0 + 2.0
+
+    in_virtual_time(test)
