@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from sandbox_exporter.config.urls import is_loopback
 from sandbox_exporter.otlp.settings import Signal
 
 _PACKAGE = "opentelemetry.exporter.otlp.proto"
@@ -41,14 +43,19 @@ def _make(module: str, name: str, signal: Signal) -> Any:
 def _session() -> Any:
     """A session that keeps to the certificate it is told, where REQUESTS_CA_BUNDLE names another.
 
-    By itself it prefers that variable, and OTEL_EXPORTER_OTLP_CERTIFICATE would do nothing.
+    By itself it prefers that variable, and OTEL_EXPORTER_OTLP_CERTIFICATE would do nothing. It also
+    calls a collector on this machine directly, as a proxy would see the headers' secrets.
     """
     session = importlib.import_module("requests").Session()
     merge = session.merge_environment_settings
 
-    def keep(*arguments: Any) -> Any:
-        settings = merge(*arguments)
-        return settings | {"verify": session.verify} if session.verify is not True else settings
+    def keep(url: str, *arguments: Any) -> Any:
+        settings = merge(url, *arguments)
+        if session.verify is not True:
+            settings["verify"] = session.verify
+        if is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}
+        return settings
 
     session.merge_environment_settings = keep
     return session
