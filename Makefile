@@ -1,6 +1,6 @@
 # `make` lists the targets. PYTHON=… names the Python that .venv is made from, the first time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs lock clean
+.PHONY: help demo test lint bench campaign docs lock clean
 export PYTHON
 
 BIN := .venv/bin
@@ -29,6 +29,11 @@ bench: ## the benchmarks, each with what it is measured against
 	@scripts/real-servers
 	$(BIN)/pytest -s tests/bench
 
+campaign: ## hostile vendors, crashes, a month's turn and load (ARGS="--seed N --only K", "--form short")
+	@scripts/setup dev
+	@scripts/real-servers
+	$(BIN)/python -m tests.campaign $(ARGS)
+
 docs: ## everything generated anew: documents, alert rules, dashboards
 	@scripts/setup dev
 	$(BIN)/python scripts/metrics_doc.py
@@ -40,5 +45,5 @@ lock: ## the lock files from pyproject.toml (UPGRADE=1: with the newest versions
 	scripts/lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove .venv and what the tools leave behind
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find exporter scripts tests -name __pycache__ -prune -exec rm -rf {} +
