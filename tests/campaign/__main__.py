@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tests.campaign import days, decoding
@@ -26,14 +27,14 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="campaign-"))
     print(f"seed {options.seed}; files in {folder}", flush=True)
     plan = _SHORT if options.form == "short" else _LONG
-    plan = Plan(
-        options.seed,
-        options.behaviours or plan.behaviours,
-        options.accounts or plan.seacloud,
-        plan.dreadnode,
-        plan.lasting if options.only is None else 0,
-        options.only,
+    plan = replace(
+        plan,
+        seed=options.seed,
+        behaviours=options.behaviours or plan.behaviours,
+        seacloud=options.accounts or plan.seacloud,
     )
+    if options.only is not None:
+        plan = replace(plan, seacloud=1, dreadnode=1, lasting=0, only=options.only)
     short = options.form == "short"
     if "hostile" in options.parts or options.only is not None:
         Campaign(plan, folder, report).run()

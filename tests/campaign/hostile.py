@@ -180,17 +180,16 @@ class Campaign:
         with self._vendor.lock:
             for stray in self._vendor.strays:
                 self._once(stray)
-            for account in self._vendor.accounts.values():
-                view = page.views.get(account.name, View())
+            for siege in self._sieges:
+                account, view = siege.account, page.views.get(siege.account.name, View())
                 fault = inventions(account, view)
                 if fault:
-                    attack = list(account.armed.values())
+                    attack = siege.attack
                     key = f"{account.name} {[behaviour.index for behaviour in attack]}"
                     self._once(f"{account.name}: {fault}", attack, key)
                     adopt(account, view)
-            for siege in self._sieges:
                 if not siege.finished:
-                    siege.look(page.views.get(siege.account.name, View()))
+                    siege.look(view)
             self._look_at_peace(page)
 
     def _look_at_peace(self, page: pages.Page) -> None:
@@ -201,14 +200,15 @@ class Campaign:
                 continue
             down = [endpoint for endpoint, up in view.up.items() if up != 1.0]
             if down or view.account_up != 1.0 or any(view.errors.values()):
-                self._once(f"{account.name} is left in peace, but {down} down, {view.errors}")
+                fault = f"{account.name} is left in peace, but {down} down, {view.errors}"
+                self._once(fault, key=f"{account.name} fails")
             wrong = [
                 d for r in account.routes if r != TEMPLATES for d in differences(account, view, r)
             ]
             if not wrong:
                 self._peace_polls[account.name] = account.polls
             elif account.polls > self._peace_polls.get(account.name, 0) + PATIENCE:
-                self._once(f"{account.name} is not exact: {wrong[0]}")
+                self._once(f"{account.name} is not exact: {wrong[0]}", key=f"{account.name} value")
 
     def _look_strictly(self, body: bytes) -> None:
         self._figures.strict += 1

@@ -78,6 +78,11 @@ class Siege:
             account.arm(self._lingering)
 
     @property
+    def attack(self) -> list[Behaviour]:
+        """The behaviours in force, or those from which the account shall recover."""
+        return [*self._batch.values(), *self._lingering.values()]
+
+    @property
     def _lingering(self) -> dict[str, Behaviour]:
         """Costs of the month before are asked once an hour when they came, so they come last."""
         return {PREVIOUS: self._previous} if self._previous else {}
@@ -207,6 +212,4 @@ class Siege:
         key = text.partition(":")[0]
         if key not in self._told:
             self._told.add(key)
-            self._complain(
-                f"{self.account.name}: {text}", [*self._batch.values(), *self._lingering.values()]
-            )
+            self._complain(f"{self.account.name}: {text}", self.attack)

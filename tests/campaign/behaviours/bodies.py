@@ -73,6 +73,7 @@ def _deep(random: Random, route: str) -> Draft:
         f"{depth:,} times {opening.decode()}, {body}",
         lambda call: refused(whole((opening * depth + middle)[: 15 * _MIB])),
         _unless_listing(route),
+        frozenset({"schema", "too_large"}),
     )
 
 
@@ -113,8 +114,7 @@ def _heavy(random: Random, route: str) -> Draft:
     return Draft(
         f"15 MiB of {part.decode()}{' packed' if packed else ''}",
         lambda call: refused(whole(_heavy_bytes(part, packed), 200, headers)),
-        _unless_listing(route),
-        reasons=frozenset({"schema", "too_large"}),
+        reasons=frozenset({"too_large"}),
     )
 
 

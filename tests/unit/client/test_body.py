@@ -4,6 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator
+from typing import cast
 
 import httpx
 import pytest
@@ -137,3 +138,33 @@ async def test_reading_stops_at_the_bound() -> None:
         await body.read(httpx.Response(200, content=endless()))
     assert caught.value.reason is Reason.TOO_LARGE
     assert sent == 17 * 2**20
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"0.5,", b'{"a":0},', b'"",', b"[[[]]],"])
+def test_more_values_than_any_answer_has_are_refused_unread(part: bytes) -> None:
+    """What is within the bound on bytes must not take seconds and hundreds of megabytes to read."""
+    data = b"[" + part * (body.MAX_VALUES + 1) + part[:-1] + b"]"
+    assert len(data) < body.MAX_BYTES
+    with pytest.raises(UpstreamError) as caught:
+        body.parse(data)
+    assert caught.value.reason is Reason.TOO_LARGE
+    assert str(caught.value) == "the answer has more than 200,000 values"
+
+
+def test_ten_thousand_templates_in_one_answer_are_read() -> None:
+    """A server that knows no pages may send all it has at once."""
+    template = {
+        "templateID": "tpl-custom-0123456789abcdef",
+        "names": ["team/name"],
+        "aliases": ["name"],
+        "type": "custom",
+        "version": "v0.1.0",
+        "cpuCount": 2,
+        "memoryMB": 2048,
+        "diskSizeMB": 10240,
+        "public": False,
+        "spawnCount": 7,
+        "extensions": {},
+        "lastSpawnedAt": "2026-11-01T00:00:00Z",
+    }
+    assert len(cast(list[object], body.parse(json.dumps([template] * 10_000).encode()))) == 10_000
