@@ -99,8 +99,8 @@ def test_the_encodings_that_are_asked_for_are_undone(encoding: str, compress: ob
         (b"{}", "gzip, gzip", "the answer has a content encoding that was not asked for"),
         (b"{}", "gzip", "the answer is not valid gzip"),
         (b"", "gzip", "the answer is not valid gzip"),
-        (gzip.compress(b"{}" * 100)[:-4], "gzip", "the answer is not valid gzip"),
-        (gzip.compress(b"{}") + b"more", "gzip", "the answer is not valid gzip"),
+        (gzip.compress(b"{}" * 100, mtime=0)[:-4], "gzip", "the answer is not valid gzip"),
+        (gzip.compress(b"{}", mtime=0) + b"more", "gzip", "the answer is not valid gzip"),
         (b"{}", "deflate", "the answer is not valid deflate"),
     ],
 )
