@@ -85,8 +85,12 @@ class FleetVendor:
 class NoClient:
     """Stands in for the HTTP client."""
 
-    def begin(self, deadline: float) -> None:
+    def begin(self, seconds: float) -> None:
         """Nothing is called."""
+
+    def mask(self, text: str) -> str:
+        """There is no secret."""
+        return text
 
 
 def exporter(vendor: FleetVendor, ledger: Ledger, clock: Callable[[], float]) -> AccountPoller:

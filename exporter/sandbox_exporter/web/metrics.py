@@ -6,12 +6,12 @@ a framework's request and response objects would be the larger part of that.
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox_exporter.exposition.page import OPENMETRICS, TEXT
 from sandbox_exporter.web.negotiate import Format, choose
+from sandbox_exporter.web.protocol import GONE
 from sandbox_exporter.web.site import Site
 
 _Headers = tuple[tuple[bytes, bytes], ...]
@@ -55,7 +55,8 @@ def metrics_app(site: Site) -> ASGIApp:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         # The server takes no more before the client has taken nearly all of that, or has left.
         await send({"type": "http.response.body", "more_body": True})
-        if not await Request(scope, receive).is_disconnected():
+        gone = scope.get("extensions", {}).get(GONE)
+        if gone is None or not gone():
             site.scraped(page)
         await send({"type": "http.response.body"})
 

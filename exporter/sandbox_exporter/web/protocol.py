@@ -18,6 +18,11 @@ SLOWEST_REQUEST = 10.0
 """Seconds in which a client must have sent its request once it has connected or begun one."""
 SLOWEST_READER = 10.0
 """Seconds in which a client must have taken what waits to be sent to it."""
+GONE = "sandbox_exporter.gone"
+"""ASGI extension: a function that tells whether the connection is broken or being closed.
+
+The event that says so comes some turns of the event loop after the write that failed.
+"""
 MOST_UNSENT = 64 * 1024
 """Bytes that wait for a client to read before the application has to wait too."""
 _turns = count(1)
@@ -73,6 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Starts the answer, or lets it wait for earlier ones, unless too many wait already."""
         if len(self.pipeline) >= MOST_PIPELINED:
             raise ValueError("too many pipelined requests")  # uvicorn answers 400 and closes
+        self.scope["extensions"] = {GONE: self.transport.is_closing}  # type: ignore[dict-item]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

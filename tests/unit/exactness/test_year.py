@@ -104,8 +104,12 @@ class FakeVendor:
 class NoClient:
     """Stands in for the HTTP client, of which the fake vendor needs nothing."""
 
-    def begin(self, deadline: float) -> None:
+    def begin(self, seconds: float) -> None:
         """Every call of the fake vendor ends at once."""
+
+    def mask(self, text: str) -> str:
+        """There is no secret."""
+        return text
 
 
 class NoObserver:
