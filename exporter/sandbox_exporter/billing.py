@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+LONGEST_CLOSE = 86400.0
+"""Seconds after a month's end for which its final total, and the vendor's reset, are waited for."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Month:
@@ -60,6 +63,11 @@ class Window:
     start: int
     end: int
 
+    @classmethod
+    def whole(cls, month: Month) -> Window:
+        """All of a month."""
+        return cls(month, month.start, month.end)
+
 
 class Phase(StrEnum):
     """What the counters show at a moment."""
@@ -92,6 +100,5 @@ class MonthClose:
         """What a poll at `now` asks for: the month so far, or the closed month whole."""
         month = Month.at(now)
         if self.phase(now) is Phase.SETTLE:
-            closed = month.previous()
-            return Window(closed, closed.start, closed.end)
+            return Window.whole(month.previous())
         return Window(month, month.start, max(int(now), month.start + 1))

@@ -56,6 +56,10 @@ class AnswerError(UpstreamError):
         super().__init__(Reason.SCHEMA, message)
 
 
+class NotResetError(AnswerError):
+    """A total of a new month that goes on from the closed month's: the vendor resets late."""
+
+
 class Problem(NamedTuple):
     """One mistake in a configuration: where it is, and what is wrong and allowed there."""
 

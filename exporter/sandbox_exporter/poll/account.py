@@ -13,7 +13,7 @@ from sandbox_exporter import tracing
 from sandbox_exporter.billing import MonthClose, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import DISCOVER, Account
-from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.budget import Budget
 from sandbox_exporter.poll.health import Health
@@ -37,6 +37,8 @@ _LONGEST_WAIT = 5.0
 """Seconds for which a sweep waits for the request limit rather than leave the rest for later."""
 _LISTING_SHARE = 0.1
 """Share of the request limit that listing templates may use."""
+_REFUSED = frozenset({Reason.INVALID_REQUEST, Reason.NOT_FOUND})
+"""Failures that are the request's own: it would fail again."""
 _STEP = 1000
 """Templates whose published numbers are made at one go, so that scrapes are served in between."""
 
@@ -102,6 +104,7 @@ class AccountPoller:
             )
             for endpoint in self.provider.endpoints
         }
+        self._totals_scope = ACCOUNT_SCOPE + self.provider.endpoints[0].name
         self.cut_short = False
         """Whether the last poll left templates for the next one that it should have asked."""
         self._tried = False
@@ -226,15 +229,37 @@ class AccountPoller:
         health = self._health[endpoint.name]
         if not health.due(self._clock(), window.month):
             return None
+        scope = ACCOUNT_SCOPE + endpoint.name
         try:
+            if endpoint is self.provider.endpoints[0]:
+                await self._close_month(endpoint, scope)
             readings = await endpoint.fetch(window)
+            fell = self.ledger.record(scope, window, readings, self._clock())
+        except NotResetError as error:
+            self._failed(health, error)
+            for shown in (endpoint.name, "template_summary"):
+                if shown in self._health:
+                    self._health[shown].keep(self._clock())  # at 0, until the vendor resets
+            return None
         except UpstreamError as error:
             self._failed(health, error)
             return None
-        scope = ACCOUNT_SCOPE + endpoint.name
-        self._observer.corrected(self.ledger.record(scope, window, readings, self._clock()))
+        self._observer.corrected(fell)
         health.succeeded(self._clock(), self._wall(), window.month)
         return readings
+
+    async def _close_month(self, endpoint: Endpoint, scope: str) -> None:
+        """Asks for the closed month first, where its final total is still to be known."""
+        window = self.ledger.closing(scope)
+        if window is None:
+            return
+        try:
+            readings = await endpoint.fetch(window)
+        except UpstreamError as error:
+            if error.reason not in _REFUSED:
+                raise
+            readings = {}  # it will not be had later either
+        self.ledger.close_month(scope, window, readings)
 
     async def _list(self, window: Window) -> None:
         """The vendor's templates, as often as a tenth of the request limit allows."""
@@ -268,7 +293,13 @@ class AccountPoller:
         result = await sweep.run(
             totals,
             window,
-            self._book.compulsory(window, self._clock(), self.account.poll_interval, budget.pace),
+            self._book.compulsory(
+                window,
+                self._clock(),
+                self.account.poll_interval,
+                budget.pace,
+                owed=self.ledger.owed(),
+            ),
             lambda: self._may_ask(budget.reserve, soft_deadline),
         )
         self._observer.corrected(result.corrections)
@@ -321,7 +352,7 @@ class AccountPoller:
         """What of the published state changes by the clock alone: phase, month, stale endpoints."""
         now, clock = self._wall(), self._clock()
         fresh = tuple(health.fresh(clock, self._stale_after) for health in self._health.values())
-        return self._close.phase(now), self.ledger.shown_month(now), fresh
+        return self._close.phase(now), self.ledger.shown_month(now), self.ledger.turned(now), fresh
 
     def snapshot(self) -> AccountSnapshot:
         """What is published of the account at this moment."""
@@ -331,7 +362,7 @@ class AccountPoller:
             account=self.account.name,
             tried=self._tried,
             endpoints=tuple(h.published() for h in self._health.values() if h.tried),
-            created=self.ledger.shown_month(now).start,
+            created=self.ledger.shown_month(now, self._totals_scope).start,
             usage=self._account_usage(now),
             templates=self._template_usages(now),
             templates_known=len(self._book),

@@ -68,6 +68,10 @@ class Health:
             self._error = f"{error.reason}: {error.message}"
         return not lacking
 
+    def keep(self, clock: float) -> None:
+        """Notes that what is shown is still to be shown, though the call counts as failed."""
+        self._succeeded_at = clock
+
     def fresh(self, clock: float, stale_after: float) -> bool:
         """Whether the last answer may be shown: it is the newest try, or young enough."""
         if self._succeeded_at is None:

@@ -30,6 +30,7 @@ class Keeper:
 
     def restore(self, account: Account, ledger: Ledger) -> None:
         """Gives a new ledger the marks that were saved for its account."""
+        ledger.persistent = True
         marks = self._saved.get(identity(account))
         if marks is not None:
             ledger.restore(marks)

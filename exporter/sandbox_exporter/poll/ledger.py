@@ -1,87 +1,26 @@
 """The ledger behind the counters: what a month's totals were, and what the counters show of them.
 
 Promises kept here: a counter is the usage of the billing month, never falls within it, shows 0
-before a new month's first value, and a series that first appears while the exporter runs is born
-at 0. Which month and phase it is comes from the clock alone (`billing`).
+before a new month's first value and until the vendor has reset, and a series that first appears
+while the exporter runs is born at 0. Which month and phase it is comes from the clock alone
+(`billing`); only with a state file is a closed month waited for that could not be asked in time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Set
 
-from sandbox_exporter.billing import Month, MonthClose, Phase, Window
+from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase, Window
+from sandbox_exporter.errors import NotResetError
 from sandbox_exporter.model import KINDS, Field, Kind, Readings
-from sandbox_exporter.poll.state import LIFETIME, Marks
+from sandbox_exporter.poll.scope import NOISE, Late, Moment, Scope, moment
+from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks
 from sandbox_exporter.snapshot import Usage
 
 ACCOUNT_SCOPE = "\0"
 """Begins the scope of an account-level endpoint; template ids are printable, so none does."""
-
-_NOISE = 1e-9
-"""Relative difference below which a lower total is float noise, not a correction."""
-
-
-class _Epoch:
-    """One scope's month: the vendor's totals as last reported, and the highest ever reported."""
-
-    __slots__ = ("asked_until", "live", "marks", "month", "totals")
-
-    def __init__(self, month: Month, totals: Readings, marks: Readings) -> None:
-        self.month = month
-        self.live = False
-        """Whether it was shown after its zeros."""
-        self.asked_until = 0
-        self.totals = totals
-        self.marks = marks
-
-    def record(self, totals: Readings, asked_until: int) -> bool:
-        """Takes newer totals; True when one fell though no less time was asked for."""
-        fell = asked_until >= self.asked_until and any(
-            value < self.totals.get(field, 0.0) * (1 - _NOISE) for field, value in totals.items()
-        )
-        self.asked_until = asked_until
-        marks = {**self.marks, **totals}
-        for field, mark in self.marks.items():
-            marks[field] = max(mark, marks[field])
-        self.totals = totals
-        self.marks = totals if marks == totals else marks  # one dict for most: there are thousands
-        return fell
-
-
-class _Scope:
-    """An account or a template: up to two months, its levels, and its lifetime marks."""
-
-    __slots__ = ("closed", "current", "held", "levels", "lifetime", "shown", "shown_at")
-
-    def __init__(self) -> None:
-        self.closed: _Epoch | None = None
-        self.current: _Epoch | None = None
-        self.levels: Readings = {}
-        self.lifetime: Readings = {}
-        self.held: dict[Field, float] | None = None
-        """When each counter was born that still shows 0 (monotonic seconds); None for most."""
-        self.shown = Usage()
-        self.shown_at: tuple[Phase, Month] | None = None
-        """For what `shown` was made; None when it is out of date."""
-
-    def epoch(self, month: Month) -> _Epoch | None:
-        """What is known of `month`."""
-        for epoch in (self.current, self.closed):
-            if epoch is not None and epoch.month == month:
-                return epoch
-        return None
-
-    def open(self, month: Month) -> _Epoch:
-        """The epoch of `month`, made if need be; a new month moves the old one aside."""
-        epoch = self.epoch(month)
-        if epoch is None:
-            epoch = _Epoch(month, {}, {})
-            if self.current is None or self.current.month < month:
-                self.closed, self.current = self.current, epoch
-            else:  # the clock was set back
-                self.closed = epoch
-        return epoch
+_SAME = 2.0
+"""A new month's total goes on from the closed one's when neither is this many times the other."""
 
 
 class Ledger:
@@ -89,7 +28,15 @@ class Ledger:
 
     def __init__(self, close: MonthClose) -> None:
         self.close = close
-        self._scopes: dict[str, _Scope] = {}
+        self.persistent = False
+        """Whether the marks are kept in a state file: then a closed month is waited for."""
+        self._scopes: dict[str, Scope] = {}
+        self._references: dict[str, Readings] = {}
+        """Final totals of the closed month that serve only to tell a late reset."""
+        self._now = 0.0
+        """When the last poll began (Unix seconds)."""
+        self._turns: set[float] = set()
+        """When scopes that turn late show something else (Unix seconds)."""
         self._known_at_start: set[str] | None = None
         self._restored = False
         self._first_month: Month | None = None
@@ -105,10 +52,12 @@ class Ledger:
             self._known_at_start = set(ids)
 
     def begin(self, now: float) -> None:
-        """Notes when the first poll began (Unix seconds), well or not.
+        """Notes when a poll began (Unix seconds), well or not.
 
-        In the months that were not shown before then nothing can stand in a Prometheus.
+        In the months that were not shown before the first one nothing can stand in a Prometheus.
         """
+        self._now = now
+        self._turns = {turn for turn in self._turns if turn > now - LONGEST_CLOSE}
         if self._first_month is None:
             month = self.shown_month(now)
             in_zeros = self.close.phase(now) is Phase.ZERO
@@ -117,29 +66,109 @@ class Ledger:
     def record(self, scope_id: str, window: Window, readings: Readings, clock: float) -> bool:
         """Takes an answer for a window; True when the vendor corrected a month's total downwards.
 
-        `clock` is monotonic seconds.
+        `clock` is monotonic seconds. Raises `NotResetError` when the month's totals plainly go on
+        from the closed month's; its counters then show 0, and everything else is taken.
         """
         self._first_month = self._first_month or window.month
         scope = self._scopes.get(scope_id)
         at_start = scope is None and self._was_there(scope_id, window.month)
         if scope is None:
-            scope = self._scopes[scope_id] = _Scope()
+            scope = self._scopes[scope_id] = Scope()
+        scope.made_for = None
+        fell = _record_levels(scope, readings)
         epoch = scope.open(window.month)
-        totals = {f: v for f, v in readings.items() if KINDS[f] is Kind.MONTH_TOTAL}
+        totals = _month_totals(readings)
+        try:
+            self._check_reset(scope_id, window, totals)
+        except NotResetError:
+            if not epoch.totals:
+                epoch.totals = epoch.marks = dict.fromkeys(totals, 0.0)
+            raise
         births = {field: clock for field in totals if field not in epoch.marks}
-        if births and not at_start:
+        # The zeros of a late turn are still to come.
+        if births and not at_start and not self._late(scope, moment(self.close, self._now)):
             scope.held = {**(scope.held or {}), **births}
             self._held.add(scope_id)
-        before = scope.levels
-        scope.levels = {f: v for f, v in readings.items() if KINDS[f] is not Kind.MONTH_TOTAL}
-        fell = False
-        for field, value in scope.levels.items():
-            if KINDS[field] is Kind.LIFETIME_TOTAL:
-                fell |= value < before.get(field, 0.0) * (1 - _NOISE)
-                mark = max(value, scope.lifetime.get(field, value))
-                scope.lifetime = {**scope.lifetime, field: mark}
-        scope.shown_at = None
         return epoch.record(totals, window.end) or fell
+
+    def _check_reset(self, scope_id: str, window: Window, totals: Readings) -> None:
+        """Refuses totals that cannot be told from the closed month's, on a month's first day.
+
+        Usage of a month's first minutes is far below that of a whole month, or, where hardly
+        anything was used in that, soon far above it. Once an answer was taken, the vendor has
+        reset, and later ones may be whatever they are.
+        """
+        known = self._known_closed(scope_id, window.month)
+        both = [f for f, total in totals.items() if known.get(f, 0.0) > 0]
+        late = window.end - window.month.start <= LONGEST_CLOSE
+        if not late or self._has_begun(scope_id, window.month):
+            return
+        if any(totals[f] < known[f] / _SAME for f in both):
+            return
+        field = next((f for f in both if totals[f] < known[f] * _SAME), None)
+        if field is not None:
+            raise NotResetError(
+                f"{field}: {totals[field]:.6g} for the new month goes on from the "
+                f"{known[field]:.6g} of {window.month.previous()}: the vendor has not reset it yet, "
+                "and it counts as 0 until then"
+            )
+
+    def _known_closed(self, scope_id: str, month: Month) -> Readings:
+        """What is known of the totals of the month before `month`."""
+        scope = self._scopes.get(scope_id)
+        closed = scope.epoch(month.previous()) if scope else None
+        return closed.marks if closed and closed.marks else self._references.get(scope_id, {})
+
+    def _has_begun(self, scope_id: str, month: Month) -> bool:
+        """Whether an answer for the month was taken, by this process or one whose marks it has."""
+        scope = self._scopes.get(scope_id)
+        epoch = scope.epoch(month) if scope else None
+        return epoch is not None and (epoch.asked_until > 0 or any(epoch.marks.values()))
+
+    def closing(self, scope_id: str) -> Window | None:
+        """The closed month's window, when it has to be asked for before the running month's.
+
+        That is when its final total is still to be shown, and for an account of which nothing is
+        known since a restart, so that a late reset can be told.
+        """
+        at = moment(self.close, self._now)
+        if at.phase is Phase.SETTLE or not at.turning:
+            return None
+        whole = Window.whole(at.closed)
+        if self._is_owed(scope_id, at):
+            return whole
+        if not scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._references:
+            return None
+        if self._known_closed(scope_id, at.month) or self._has_begun(scope_id, at.month):
+            return None
+        return whole if at.now - at.month.start < LONGEST_CLOSE else None
+
+    def owed(self) -> set[str]:
+        """The templates whose closed month has to be asked for."""
+        at = moment(self.close, self._now)
+        if not (self.persistent and at.turning):
+            return set()
+        return {scope_id for scope_id in self.templates() if self._is_owed(scope_id, at)}
+
+    def _is_owed(self, scope_id: str, at: Moment) -> bool:
+        scope = self._scopes.get(scope_id)
+        late = self._late(scope, at) if scope else None
+        closed = scope.epoch(at.closed) if scope else None
+        return bool(closed and late and late.phase is Phase.SETTLE and not closed.final)
+
+    def close_month(self, scope_id: str, window: Window, readings: Readings) -> None:
+        """Takes the answer for the window that `closing` gave."""
+        scope = self._scopes.get(scope_id)
+        closed = scope.epoch(window.month) if scope else None
+        totals = _month_totals(readings)
+        if scope is None or closed is None or not closed.marks:
+            self._references[scope_id] = totals
+        else:
+            closed.record({**closed.totals, **totals}, window.end)
+            scope.made_for = None
+
+    def _late(self, scope: Scope, at: Moment) -> Late | None:
+        return scope.late(at, self.close) if self.persistent else None
 
     def release(self, clock: float, served: float) -> None:
         """Ends the zeros of births that a scrape has seen, or that have lasted for `zero`.
@@ -154,7 +183,7 @@ class Ledger:
                 for field, born in (scope.held or {}).items()
                 if served < born and clock - born < self.close.zero
             } or None
-            scope.shown_at = None
+            scope.made_for = None
             if scope.held is None:
                 self._held.discard(scope_id)
 
@@ -167,16 +196,28 @@ class Ledger:
         scope = self._scopes.get(scope_id)
         if scope is None:
             return Usage()
-        moment = _moment(self.close, now)
-        if scope.shown_at != moment:
-            scope.shown = _usage(scope, *moment)
-            scope.shown_at = moment
+        at = moment(self.close, now)
+        phase = at.phase
+        if self.persistent and at.turning:
+            late = scope.show_late(at, self.close)
+            if late is not None:
+                phase = late.phase
+                self._turns.add(late.until)
+        if scope.made_for != (phase, at.month):
+            scope.shown = scope.usage(phase, at.month)
+            scope.made_for = (phase, at.month)
         return scope.shown
 
-    def shown_month(self, now: float) -> Month:
-        """The month whose counters are shown at `now`."""
-        month = Month.at(now)
-        return month.previous() if self.close.phase(now) is Phase.SETTLE else month
+    def shown_month(self, now: float, scope_id: str = "") -> Month:
+        """The month whose counters are shown at `now`, by the clock or of a scope."""
+        at = moment(self.close, now)
+        scope = self._scopes.get(scope_id)
+        late = self._late(scope, at) if scope else None
+        return at.closed if (late.phase if late else at.phase) is Phase.SETTLE else at.month
+
+    def turned(self, now: float) -> int:
+        """A number that changes when scopes that turn late show something else."""
+        return sum(turn <= now for turn in self._turns)
 
     def latest(self, scope_id: str, month: Month) -> Readings:
         """The vendor's last word on a scope: its totals of `month`, if asked, and its levels."""
@@ -194,7 +235,7 @@ class Ledger:
         """Forgets the levels of a template that the vendor no longer has; its totals stay."""
         scope = self._scopes.get(scope_id)
         if scope is not None:
-            scope.levels, scope.shown_at = {}, None
+            scope.levels, scope.made_for = {}, None
 
     def prune(self, keep: Set[str], month: Month) -> None:
         """Drops templates that are not in `keep` and had no usage recorded in `month`."""
@@ -209,24 +250,35 @@ class Ledger:
         return self._restored or bool(self._scopes)
 
     def marks(self, now: float) -> Marks:
-        """What a restart at `now` needs to hold the counters: the months still to be shown.
-
-        A counter that still shows the 0 of its birth is left out, and born again.
-        """
-        oldest = self.shown_month(now)
+        """What a restart at `now` needs to hold the counters: the months still to be shown."""
         periods: dict[str, dict[str, Readings]] = {}
-        for scope_id, scope in self._scopes.items():
+        for period, scope_id, marks in self.entries(now):
+            periods.setdefault(period, {})[scope_id] = marks
+        return periods
+
+    def entries(self, now: float) -> Iterator[tuple[str, str, Readings]]:
+        """The marks one by one, by period and scope; the ledger may change in between.
+
+        A counter that still shows the 0 of its birth is left out, and born again; so is that of a
+        month that was turned to late and has not been shown for long.
+        """
+        at = moment(self.close, now)
+        for scope_id, scope in tuple(self._scopes.items()):
+            late = self._late(scope, at)
+            phase = late.phase if late else at.phase
+            oldest = at.closed if phase is Phase.SETTLE else at.month
             for epoch in (scope.closed, scope.current):
-                if epoch is None or epoch.month < oldest:
+                if epoch is None or epoch.month < oldest or (late and epoch.month == at.month):
                     continue
                 marks = epoch.marks
                 if scope.held:
                     marks = {f: mark for f, mark in marks.items() if f not in scope.held}
                 if marks:
-                    periods.setdefault(str(epoch.month), {})[scope_id] = marks
+                    yield str(epoch.month), scope_id, marks
+                if marks and epoch.month == at.closed and epoch.shown_at is not None:
+                    yield SHOWN, scope_id, dict.fromkeys(marks, epoch.shown_at)
             if scope.lifetime:
-                periods.setdefault(LIFETIME, {})[scope_id] = scope.lifetime
-        return periods
+                yield LIFETIME, scope_id, scope.lifetime
 
     def restore(self, marks: Marks) -> None:
         """Takes the marks of an earlier process, before the first record.
@@ -234,14 +286,17 @@ class Ledger:
         Its series are known then, so that all others are births, even at the start; without any
         marks for the month all are, for the month began while nobody polled.
         """
-        self._restored = True
+        self._restored = self.persistent = True
         for period, scopes in sorted(marks.items()):
             for scope_id, values in scopes.items():
-                scope = self._scopes.setdefault(scope_id, _Scope())
+                scope = self._scopes.setdefault(scope_id, Scope())
+                closed = scope.closed or scope.current
                 if period == LIFETIME:
                     scope.lifetime = values
-                else:
+                elif period != SHOWN:
                     scope.open(Month.parse(period)).marks = values
+                elif closed is not None:
+                    closed.shown_at = min(values.values(), default=None)
 
     def _was_there(self, scope_id: str, month: Month) -> bool:
         """Whether a scope's series may have been published before this process began."""
@@ -249,25 +304,18 @@ class Ledger:
         return known and month == self._first_month and not self._restored
 
 
-@lru_cache(maxsize=1)
-def _moment(close: MonthClose, now: float) -> tuple[Phase, Month]:
-    """The phase and month of `now`; kept, as all scopes of a snapshot are shown at one moment."""
-    return close.phase(now), Month.at(now)
+def _month_totals(readings: Readings) -> Readings:
+    return {f: v for f, v in readings.items() if KINDS[f] is Kind.MONTH_TOTAL}
 
 
-def _usage(scope: _Scope, phase: Phase, month: Month) -> Usage:
-    """The published numbers of a scope in one phase of one month."""
-    epoch = scope.epoch(month.previous() if phase is Phase.SETTLE else month)
-    if phase is Phase.ZERO and epoch is None:
-        closed = scope.epoch(month.previous())
-        if closed is not None:
-            epoch = scope.open(month)
-            epoch.totals = epoch.marks = dict.fromkeys(closed.totals, 0.0)
-    counters = {f: scope.lifetime[f] for f in scope.levels if f in scope.lifetime}
-    if epoch is None:
-        return Usage(counters, scope.levels)
-    epoch.live |= phase is Phase.LIVE
-    # A clock that was set back does not bring the zeros back: the counter would fall.
-    held = epoch.totals if phase is Phase.ZERO and not epoch.live else (scope.held or {})
-    counters |= {f: 0.0 if f in held else epoch.marks[f] for f in epoch.totals}
-    return Usage(counters, {**scope.levels, **epoch.totals})
+def _record_levels(scope: Scope, readings: Readings) -> bool:
+    """Takes all that is no month's total; True when a lifetime total fell."""
+    before = scope.levels
+    scope.levels = {f: v for f, v in readings.items() if KINDS[f] is not Kind.MONTH_TOTAL}
+    fell = False
+    for field, value in scope.levels.items():
+        if KINDS[field] is Kind.LIFETIME_TOTAL:
+            fell |= value < before.get(field, 0.0) * (1 - NOISE)
+            mark = max(value, scope.lifetime.get(field, value))
+            scope.lifetime = {**scope.lifetime, field: mark}
+    return fell

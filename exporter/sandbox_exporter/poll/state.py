@@ -22,11 +22,13 @@ from sandbox_exporter.model import Field
 
 LIFETIME = "lifetime"
 """The period of totals that never start again."""
+SHOWN = "shown"
+"""The period that holds no totals, but when those of a closed month were first shown (Unix s)."""
 FORMAT = "sandbox-usage-exporter state"
 VERSION = 1
 
 Marks = Mapping[str, Mapping[str, Mapping[Field, float]]]
-"""Period (a month as YYYY-MM, or `lifetime`) to scope to the highest total of each field."""
+"""Period (a month as YYYY-MM, `lifetime` or `shown`) to scope to a number for each field."""
 
 log = logging.getLogger("sandbox_exporter.poll")
 
@@ -110,7 +112,7 @@ def _parse(document: object) -> dict[str, Marks]:
 
 
 def _period(text: str) -> str:
-    return text if text == LIFETIME else str(Month.parse(text))
+    return text if text in (LIFETIME, SHOWN) else str(Month.parse(text))
 
 
 def _marks(value: object, path: str) -> dict[Field, float]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from sandbox_exporter.billing import Window
-from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual
 from sandbox_exporter.poll.ledger import Ledger
@@ -136,9 +136,18 @@ class Sweep:
 
     async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> None:
         template_id = entry.template.id
+        before = self._ledger.latest(template_id, window.month)
         try:
-            call = self._source.usage(template_id, window)
-            after = await self._faults.contain("template_summary", call)
+            closing = self._ledger.closing(template_id)
+            if closing is not None:
+                final = await self._usage(template_id, closing)
+                self._ledger.close_month(template_id, closing, final)
+            after = await self._usage(template_id, window)
+            corrected = self._ledger.record(template_id, window, after, self._clock())
+        except NotResetError as error:
+            entry.asked_at, entry.failing = self._clock(), True  # shown, at 0
+            result.errors.append(error)
+            return
         except UpstreamError as error:
             if error.reason is Reason.NOT_FOUND and self._discovered:
                 self._gone(template_id, window)
@@ -149,13 +158,16 @@ class Sweep:
             return
         self._failures = 0
         result.answered += 1
-        before = self._ledger.latest(template_id, window.month)
         clock = self._clock()
-        result.corrections += self._ledger.record(template_id, window, after, clock)
+        result.corrections += corrected
         self._residual.take(before, after)
         grew = any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
         active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (grew and bool(before))
         self._book.answered(entry, poll=self._poll, window=window, active=active, clock=clock)
+
+    async def _usage(self, template_id: str, window: Window) -> Readings:
+        call = self._source.usage(template_id, window)
+        return await self._faults.contain("template_summary", call)
 
     def _gone(self, template_id: str, window: Window) -> None:
         """A template was deleted since it was listed: its usage stays, its levels are no more."""

@@ -102,20 +102,30 @@ class TemplateBook:
         if active:
             entry.active_at = clock
 
-    def compulsory(self, window: Window, clock: float, interval: float, pace: Pace) -> list[Entry]:
+    def compulsory(
+        self,
+        window: Window,
+        clock: float,
+        interval: float,
+        pace: Pace,
+        owed: Set[str] = frozenset(),
+    ) -> list[Entry]:
         """Those that this poll asks whatever the total says.
 
-        First ones never asked and, in the first minutes of a month, those whose closed month is
-        not final, likeliest first. Then active ones, and those that would be older than `MAX_AGE`
-        before their turn came, when the next poll is `interval` seconds away and what it cannot
-        ask follows at `pace`: the oldest answer first, so that none is starved.
+        First ones never asked, those `owed` a closed month's final total and, in the first minutes
+        of a month, those whose closed month is not final, likeliest first. Then active ones, and
+        those that would be older than `MAX_AGE` before their turn came, when the next poll is
+        `interval` seconds away and what it cannot ask follows at `pace`: the oldest answer first,
+        so that none is starved.
         """
-        due = self._due(clock, interval, pace)
+        due = self._due(clock, interval, pace) | owed
         closing = window.end == window.month.end
         first: list[Entry] = []
         then: list[Entry] = []
         for entry in self._entries.values():
-            if entry.asked_at is None or (closing and entry.asked_until < window.end):
+            closes = closing and entry.asked_until < window.end
+            owes = entry.template.id in owed and not entry.failing
+            if entry.asked_at is None or closes or owes:
                 first.append(entry)
             elif entry.active or entry.spawned or entry.template.id in due:
                 then.append(entry)

@@ -21,7 +21,7 @@ from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
+from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.providers import Endpoint
 
@@ -29,6 +29,7 @@ CLOSE = MonthClose(settle=3600.0, zero=3600.0)
 STEP = 900.0
 """Seconds between two polls; each is followed by a scrape."""
 ACCOUNT = ""
+SUMMARY = ACCOUNT_SCOPE + "summary"
 
 
 @dataclass
@@ -196,9 +197,8 @@ class World:
             value = usage.counters.get(Field.COST_USD)
             if value is None:
                 continue
-            month = Month.at(self.wall)
-            month = month.previous() if phase is Phase.SETTLE else month
-            as_of = max(self.answered.get(scope, 0.0), month.start)
+            month = self.poller.ledger.shown_month(self.wall, scope or SUMMARY)
+            as_of = min(max(self.answered.get(scope, 0.0), month.start), month.end)
             if value == 0.0 and (phase is Phase.ZERO or self.used(scope, month.start, as_of) > 0):
                 # Zeros of a new month, or of a birth: nothing of the month is counted yet.
                 as_of = month.start

@@ -160,10 +160,10 @@ def test_a_restart_at_any_second_of_the_turn_shows_the_same(
 def test_after_an_outage_over_the_turn_the_new_month_is_a_birth(ledger: Ledger) -> None:
     """The zeros were not shown, so they are caught up, lest the new total hide in the old one."""
     record(ledger, SUMMARY, TURN - 3600, {COST: 100.0})
-    record(ledger, SUMMARY, TURN + 7200, {COST: 120.0}, clock=50.0)
+    record(ledger, SUMMARY, TURN + 7200, {COST: 220.0}, clock=50.0)
     assert cost(ledger, SUMMARY, TURN + 7200) == 0.0
     ledger.release(60.0, served=55.0)
-    assert cost(ledger, SUMMARY, TURN + 7260) == 120.0
+    assert cost(ledger, SUMMARY, TURN + 7260) == 220.0
 
 
 def test_a_clock_set_back_over_the_turn_shows_the_old_month_again(ledger: Ledger) -> None:
@@ -224,8 +224,8 @@ def test_marks_of_a_month_long_gone_make_the_new_month_a_birth(ledger: Ledger) -
     """Down over the turn: the last sample is the old month's, so a 0 must come before the new."""
     record(ledger, SUMMARY, TURN - 60, {COST: 100.0})
     restarted = saved(ledger, TURN - 60)
-    record(restarted, SUMMARY, TURN + 9000, {COST: 120.0})
-    assert cost(restarted, SUMMARY, TURN + 9000) == 0.0
+    record(restarted, SUMMARY, TURN + 90_000, {COST: 220.0})
+    assert cost(restarted, SUMMARY, TURN + 90_000) == 0.0
 
 
 def test_a_month_that_began_while_nobody_polled_is_a_birth_after_a_restart(
@@ -236,7 +236,7 @@ def test_a_month_that_began_while_nobody_polled_is_a_birth_after_a_restart(
     restarted = saved(ledger, TURN + 3600)
     assert ledger.known
     assert restarted.known
-    record(restarted, SUMMARY, TURN + 9000, {COST: 120.0})
+    record(restarted, SUMMARY, TURN + 9000, {COST: 220.0})
     assert cost(restarted, SUMMARY, TURN + 9000) == 0.0
 
 
