@@ -68,7 +68,9 @@ class Daemon:
         """
         if self._config.state_file:
             file = StateFile(self._config.state_file)
-            self._keeper = Keeper(file, self._all_pollers)
+            self._keeper = Keeper(
+                file, self._all_pollers, lambda ok: self._metrics.state_saved(ok=ok)
+            )
             self._background.append(self._spawn("state file", self._keeper.run))
         self._pollers = self._build(self._config)
         if self._scraped:
@@ -168,7 +170,7 @@ class Daemon:
     def _publish(self, account: AccountSnapshot) -> None:
         self.publisher.publish(account)
         if self._keeper is not None:
-            self._keeper.changed()
+            self._keeper.changed(account.account)
 
     def _unchanged(self, config: Config) -> dict[str, AccountPoller]:
         """Pollers that a new configuration would make just the same."""

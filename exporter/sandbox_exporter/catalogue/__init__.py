@@ -27,6 +27,8 @@ from sandbox_exporter.catalogue.own import (
     SELF_METRICS,
     SERIES,
     SKIPPED,
+    STATE_OK,
+    STATE_TIME,
     WEB_RELOAD_OK,
 )
 from sandbox_exporter.catalogue.usage import ACCOUNT_METRICS, TEMPLATE_METRICS
@@ -51,6 +53,8 @@ __all__ = [
     "SELF_METRICS",
     "SERIES",
     "SKIPPED",
+    "STATE_OK",
+    "STATE_TIME",
     "TEMPLATES",
     "TEMPLATE_INFO",
     "TEMPLATE_METRICS",

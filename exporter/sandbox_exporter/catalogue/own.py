@@ -89,6 +89,21 @@ WEB_RELOAD_OK = Metric(
     "web configuration",
     labels=(),
 )
+STATE_OK = Metric(
+    "sandbox_exporter_state_file_last_save_successful",
+    Type.GAUGE,
+    "1 when the last attempt to save the state file succeeded; missing without a state file.",
+    "state file",
+    labels=(),
+)
+STATE_TIME = Metric(
+    "sandbox_exporter_state_file_last_save_success_timestamp_seconds",
+    Type.GAUGE,
+    "When the state file was last saved, in Unix seconds.",
+    "state file",
+    "seconds",
+    (),
+)
 OTLP_EXPORTS = Metric(
     "sandbox_exporter_otlp_exports_total",
     Type.COUNTER,
@@ -117,6 +132,8 @@ SELF_METRICS = (
     RELOAD_OK,
     RELOAD_TIME,
     WEB_RELOAD_OK,
+    STATE_OK,
+    STATE_TIME,
     OTLP_EXPORTS,
     BUILD_INFO,
 )

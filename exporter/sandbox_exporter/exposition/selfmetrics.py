@@ -47,6 +47,7 @@ class SelfMetrics:
         self.reload_time = self._make(Gauge, catalogue.RELOAD_TIME)
         self.web_reload_ok = self._make(Gauge, catalogue.WEB_RELOAD_OK)
         self.web_reload_ok.set(1)
+        self._state: tuple[Gauge, Gauge] | None = None
         self.otlp_exports = self._make(Counter, catalogue.OTLP_EXPORTS)
         self.duration = Histogram(
             catalogue.API_DURATION.name,
@@ -88,6 +89,16 @@ class SelfMetrics:
     def web_reloaded(self, ok: bool) -> None:
         """Notes whether what the web configuration file asks for is in force."""
         self.web_reload_ok.set(ok)
+
+    def state_saved(self, *, ok: bool) -> None:
+        """Notes an attempt to save the state file; there is no such metric before the first."""
+        if self._state is None:
+            made = [self._make(Gauge, m) for m in (catalogue.STATE_OK, catalogue.STATE_TIME)]
+            self._state = made[0], made[1]
+        successful, moment = self._state
+        successful.set(ok)
+        if ok:
+            moment.set_to_current_time()
 
     def render(self) -> tuple[bytes, bytes]:
         """The metrics as text 0.0.4 and as OpenMetrics, the latter with its end mark."""

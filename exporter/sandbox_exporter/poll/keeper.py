@@ -5,38 +5,60 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
+from sandbox_exporter.billing import LONGEST_CLOSE, Month
 from sandbox_exporter.config.model import Account
+from sandbox_exporter.model import Readings
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import StateFile
+from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks, StateFile, encode
 
 SAVE_EVERY = 5.0
 """Seconds between two saves at least."""
+
+_STEP = 500
+"""Marks that are collected at one go."""
 
 log = logging.getLogger("sandbox_exporter.poll")
 
 
 class Keeper:
-    """Restores ledgers from a state file, and saves them when polls changed them."""
+    """Restores ledgers from a state file, and saves them when polls changed them.
 
-    def __init__(self, file: StateFile, pollers: Callable[[], Iterable[AccountPoller]]) -> None:
+    `saved` is told how each save went.
+    """
+
+    def __init__(
+        self,
+        file: StateFile,
+        pollers: Callable[[], Iterable[AccountPoller]],
+        saved: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._file = file
         self._pollers = pollers
-        self._saved = file.load()
+        self._told = saved
+        self._marks = file.load()
+        self._texts: dict[str, str] = {}
+        """Each account's marks as they are written."""
+        self._stale: set[str] | None = None
+        """Accounts by name whose marks changed since they were written; None for all."""
         self._changed = asyncio.Event()
         self._failing = False
 
     def restore(self, account: Account, ledger: Ledger) -> None:
         """Gives a new ledger the marks that were saved for its account."""
         ledger.persistent = True
-        marks = self._saved.get(identity(account))
+        marks = self._marks.get(identity(account))
         if marks is not None:
             ledger.restore(marks)
 
-    def changed(self) -> None:
-        """Notes that there is something to save."""
+    def changed(self, account: str | None = None) -> None:
+        """Notes that there is something to save, of one account or of any."""
+        if account is None:
+            self._stale = None
+        elif self._stale is not None:
+            self._stale.add(account)
         self._changed.set()
 
     async def run(self) -> None:
@@ -47,27 +69,64 @@ class Keeper:
             await asyncio.sleep(SAVE_EVERY)
 
     async def save(self) -> None:
-        """Writes the file; a failure is logged once, and tried again with the next change."""
+        """Writes the file; a failure is logged when it begins, and tried again until it ends."""
         self._changed.clear()
-        now = time.time()
-        accounts = dict(self._saved)
-        for poller in self._pollers():
-            if poller.ledger.known:
-                accounts[identity(poller.account)] = poller.ledger.marks(now)
-        self._saved = accounts
+        await self._encode(time.time())
         try:
-            await asyncio.to_thread(self._file.save, accounts)
+            await asyncio.to_thread(self._file.save, dict(self._texts))
         except OSError as error:
             if not self._failing:
                 log.warning("state file not saved", extra={"error": str(error)})
             self._failing = True
+            self._changed.set()
         else:
+            if self._failing:
+                log.info("state file saved again")
             self._failing = False
+        self._told(not self._failing)
+
+    async def _encode(self, now: float) -> None:
+        """Writes the texts of accounts that changed anew."""
+        stale, self._stale = self._stale, set()
+        pollers = tuple(self._pollers())
+        for poller in pollers:
+            name, key = poller.account.name, identity(poller.account)
+            if poller.ledger.known and (stale is None or name in stale or key not in self._texts):
+                self._marks[key] = await _collect(poller.ledger, now)
+                self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
+        self._forget({identity(poller.account) for poller in pollers}, now)
+        for key in self._marks.keys() - self._texts.keys():
+            self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
+
+    def _forget(self, present: Set[str], now: float) -> None:
+        """Drops accounts that are gone, once the month of their last poll cannot be shown."""
+        for key in self._marks.keys() - present:
+            months = [period for period in self._marks[key] if period not in (LIFETIME, SHOWN)]
+            if not months:  # written by a version that did not note the month
+                self._marks[key] = {**self._marks[key], str(Month.at(now)): {}}
+                self._texts.pop(key, None)
+            elif Month.parse(max(months)).end + LONGEST_CLOSE <= now:
+                del self._marks[key]
+                self._texts.pop(key, None)
 
     async def close(self) -> None:
         """Saves for the last time and lets go of the file."""
+        self._stale = None
         await self.save()
         self._file.close()
+
+
+async def _collect(ledger: Ledger, now: float) -> Marks:
+    """A ledger's marks, a few at a time, so that scrapes are served in between.
+
+    The month is noted even where it has none: it tells when an account was last polled.
+    """
+    marks: dict[str, dict[str, Readings]] = {str(Month.at(now)): {}}
+    for place, (period, scope, values) in enumerate(ledger.entries(now), start=1):
+        marks.setdefault(period, {})[scope] = values
+        if place % _STEP == 0:
+            await asyncio.sleep(0)
+    return marks
 
 
 def identity(account: Account) -> str:

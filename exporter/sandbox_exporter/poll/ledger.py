@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator, Set
 
 from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase, Window
 from sandbox_exporter.errors import NotResetError
-from sandbox_exporter.model import KINDS, Field, Kind, Readings
+from sandbox_exporter.model import KINDS, Kind, Readings
 from sandbox_exporter.poll.scope import NOISE, Late, Moment, Scope, moment
 from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks
 from sandbox_exporter.snapshot import Usage
 
 ACCOUNT_SCOPE = "\0"
 """Begins the scope of an account-level endpoint; template ids are printable, so none does."""
-_SAME = 2.0
-"""A new month's total goes on from the closed one's when neither is this many times the other."""
+_LEAST, _MOST = 0.9, 2.0
+"""A new month's total goes on from the closed one's when it is this many times as much."""
 
 
 class Ledger:
@@ -33,6 +33,8 @@ class Ledger:
         self._scopes: dict[str, Scope] = {}
         self._references: dict[str, Readings] = {}
         """Final totals of the closed month that serve only to tell a late reset."""
+        self._account: tuple[Month | None, Readings] = (None, {})
+        """The account's own totals as last taken, and their month."""
         self._now = 0.0
         """When the last poll began (Unix seconds)."""
         self._turns: set[float] = set()
@@ -89,28 +91,34 @@ class Ledger:
         if births and not at_start and not self._late(scope, moment(self.close, self._now)):
             scope.held = {**(scope.held or {}), **births}
             self._held.add(scope_id)
+        if totals and scope_id.startswith(ACCOUNT_SCOPE):
+            self._account = (window.month, totals)
         return epoch.record(totals, window.end) or fell
 
     def _check_reset(self, scope_id: str, window: Window, totals: Readings) -> None:
         """Refuses totals that cannot be told from the closed month's, on a month's first day.
 
-        Usage of a month's first minutes is far below that of a whole month, or, where hardly
-        anything was used in that, soon far above it. Once an answer was taken, the vendor has
-        reset, and later ones may be whatever they are.
+        Usage of a month's first minutes is far below that of a whole month, or, where that was
+        hardly used, soon twice as much. Once an answer was taken, the vendor has reset, and later
+        ones may be whatever they are.
         """
         known = self._known_closed(scope_id, window.month)
         both = [f for f, total in totals.items() if known.get(f, 0.0) > 0]
         late = window.end - window.month.start <= LONGEST_CLOSE
         if not late or self._has_begun(scope_id, window.month):
             return
-        if any(totals[f] < known[f] / _SAME for f in both):
+        if any(totals[f] < known[f] * _LEAST for f in both):
             return
-        field = next((f for f in both if totals[f] < known[f] * _SAME), None)
+        month, account = self._account
+        if month == window.month and not scope_id.startswith(ACCOUNT_SCOPE):
+            # The account has been reset: what is within its total may be the template's own.
+            both = [f for f in both if totals[f] > account.get(f, 0.0) * (1 + NOISE)]
+        field = next((f for f in both if totals[f] < known[f] * _MOST), None)
         if field is not None:
             raise NotResetError(
                 f"{field}: {totals[field]:.6g} for the new month goes on from the "
-                f"{known[field]:.6g} of {window.month.previous()}: the vendor has not reset it yet, "
-                "and it counts as 0 until then"
+                f"{known[field]:.6g} of {window.month.previous()}: the vendor has not reset it "
+                "yet, and it counts as 0 until then"
             )
 
     def _known_closed(self, scope_id: str, month: Month) -> Readings:

@@ -6,16 +6,20 @@ runs, and set aside when it cannot be understood.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import glob
 import json
 import logging
 import math
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from sandbox_exporter.billing import Month
 from sandbox_exporter.model import Field
@@ -34,23 +38,40 @@ log = logging.getLogger("sandbox_exporter.poll")
 
 
 class StateFile:
-    """One state file, held by this process until it is closed."""
+    """One state file, held by this process until it is closed.
+
+    It, its lock and its temporary files are for their owner alone, and none is ever a symbolic
+    link: whoever may write to the folder could have another file written in its place.
+    """
 
     def __init__(self, path: str) -> None:
         """Locks the file; raises `OSError` with one clear line when it cannot be had."""
         self.path = Path(path)
+        if self.path.is_symlink():
+            raise OSError(f"state_file: {path} is a symbolic link, name the file itself")
         # The lock has a file of its own, for the state file is replaced with each save.
         lock = self.path.with_name(f"{self.path.name}.lock")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._lock: IO[str] = lock.open("a")
+            self._lock = os.fdopen(os.open(lock, flags, 0o600), "r+")
         except OSError as error:
-            raise OSError(f"state_file: cannot write {lock}: {error.strerror}") from None
+            why = "is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise OSError(f"state_file: cannot write {lock}: {why}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self._lock.close()
+            self.close()
             raise OSError(f"state_file: {path} is in use by another process") from None
+        with contextlib.suppress(OSError):  # another user's, who lets us write it
+            os.fchmod(self._lock.fileno(), 0o600)
+        for left in self.path.parent.glob(f"{glob.escape(self._prefix)}*"):
+            with contextlib.suppress(OSError):
+                left.unlink()  # by a process that was killed in the middle of a save
         self._saving = threading.Lock()
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self.path.name}.new."
 
     def load(self) -> dict[str, Marks]:
         """The marks of each account, by its identity; empty when there are none to be had.
@@ -58,7 +79,9 @@ class StateFile:
         A file that is no state file of this version is set aside, with a warning.
         """
         try:
-            text = self.path.read_bytes()
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            with os.fdopen(os.open(self.path, flags), "rb") as file:
+                text = file.read()
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -68,28 +91,58 @@ class StateFile:
         except (ValueError, OverflowError, RecursionError) as error:
             aside = self.path.with_name(f"{self.path.name}.{int(time.time())}.bad")
             self.path.replace(aside)
+            aside.chmod(0o600)
             log.warning(
                 "state file not understood, set aside; counters start from the vendor's totals",
                 extra={"state_file": str(self.path), "aside": str(aside), "error": str(error)},
             )
             return {}
 
-    def save(self, accounts: Mapping[str, Marks]) -> None:
-        """Replaces the file, or leaves it as it was; raises `OSError`."""
-        document = {"format": FORMAT, "version": VERSION, "accounts": accounts}
-        new = self.path.with_name(f"{self.path.name}.new")
-        text = json.dumps(document, separators=(",", ":"))
+    def save(self, accounts: Mapping[str, str]) -> None:
+        """Replaces the file, or leaves it as it was; raises `OSError`.
+
+        Takes each account's marks as `encode` has written them.
+        """
         # A save whose task was cancelled goes on in its thread, while the last one begins.
         with self._saving:
-            with new.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            descriptor, new = tempfile.mkstemp(prefix=self._prefix, dir=self.path.parent)
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(f'{{"format":"{FORMAT}","version":{VERSION},"accounts":{{')
+                    file.write(",".join(f"{json.dumps(a)}:{text}" for a, text in accounts.items()))
+                    file.write("}}")
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(new).replace(self.path)
+            except BaseException:
+                Path(new).unlink(missing_ok=True)
+                raise
+            self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        """Makes the file's new name outlast a power cut too."""
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         """Lets another process have the file."""
         self._lock.close()
+
+
+def encode(marks: Marks) -> str:
+    """An account's marks as JSON, scope by scope: the interpreter is not held for long."""
+    periods = []
+    for period, scopes in marks.items():
+        texts = [f"{json.dumps(name)}:{_dumps(scope)}" for name, scope in scopes.items()]
+        periods.append(f"{json.dumps(period)}:{{{','.join(texts)}}}")
+    return f"{{{','.join(periods)}}}"
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _parse(document: object) -> dict[str, Marks]:

@@ -34,8 +34,9 @@ class Dreadnode:
         self._path = f"/api/v1/org/{organization}/sandboxes/usage"
         self.endpoints: Sequence[Endpoint] = (Endpoint("usage", self._usage),)
 
-    async def _usage(self, _window: Window) -> Readings:
-        return quantities(mapping(await self._client.get("usage", self._path), "answer"), _FIELDS)
+    async def _usage(self, window: Window) -> Readings:
+        answer = mapping(await self._client.get("usage", self._path), "answer")
+        return quantities(answer, _FIELDS, window)
 
 
 def headers(secret: Secret) -> Mapping[str, str]:

@@ -7,13 +7,38 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import AnswerError
-from sandbox_exporter.model import Field, Readings
+from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 _LARGEST = 1e15
 """No total comes near this in any vendor's unit; a counter would hold the mistake for a month."""
 _LONGEST_TEXT = 256
+_SLACK = 86400.0
+"""Seconds by which a vendor's clock or time zone may make a window longer than was asked."""
+_DOLLARS_A_SECOND = 1e6 / HOUR
+_LONGEST_MONTH = 31 * 86400.0
+
+_FASTEST: Mapping[Field, float] = {
+    Field.VCPU_SECONDS: 1e6,
+    Field.MEMORY_BYTE_SECONDS: 1e7 * GIB,
+    Field.DATA_TRANSFER_BYTES: 1e3 * GB,
+    Field.COST_USD: _DOLLARS_A_SECOND,
+    Field.MONTH_RUNTIME_SECONDS: 1e7,
+}
+"""The most that an account can use in a second: a million vCPUs, ten million GiB, and so on."""
+_MOST: Mapping[Field, float] = {
+    Field.RUNNING_SANDBOXES: 1e7,
+    Field.PAUSED_STORAGE_BYTES: 2.0**60,
+    Field.STORAGE_USED_BYTES: 2.0**60,
+    Field.STORAGE_FREE_BYTES: 2.0**60,
+    Field.BILLED_COST_CURRENT_USD: _DOLLARS_A_SECOND * _LONGEST_MONTH,
+    Field.BILLED_COST_PREVIOUS_USD: _DOLLARS_A_SECOND * _LONGEST_MONTH,
+    Field.RUNTIME_SECONDS: 1e14,
+    Field.SESSIONS: 1e12,
+}
+"""The most of what does not grow with the time asked for: an EiB, ten million sandboxes..."""
 
 
 def unexpected(path: str, expected: str, value: object) -> AnswerError:
@@ -52,17 +77,37 @@ def amount(parent: Mapping[str, object], key: str, path: str = "") -> float | No
 def quantities(
     answer: Mapping[str, object],
     fields: Mapping[str, Field],
+    window: Window,
     units: Mapping[Field, float] | None = None,
 ) -> Readings:
     """The quantities of an answer in base units: the number at each key times its field's unit.
 
     Missing and null values are left out; an answer with none of the keys is a `schema` error, for
-    it is not the answer that was asked for.
+    it is not the answer that was asked for. So is a number that nobody can have used in `window`.
     """
     if not any(key in answer for key in fields):
         raise AnswerError(f"answer: expected one of {', '.join(fields)}")
-    values = ((field, amount(answer, key)) for key, field in fields.items())
-    return {f: v * (units or {}).get(f, 1) for f, v in values if v is not None}
+    readings: dict[Field, float] = {}
+    for key, field in fields.items():
+        value = amount(answer, key)
+        if value is not None:
+            unit = (units or {}).get(field, 1)
+            readings[field] = value * unit
+            most = most_of(field, window)
+            if readings[field] > most:
+                raise AnswerError(f"{key}: {value:g} is over {most / unit:g}, the most possible")
+    return readings
+
+
+def most_of(field: Field, window: Window) -> float:
+    """The most of a quantity that an answer for `window` can tell, in base units.
+
+    Bounded so generously that no account comes near it: a vendor's mistake beyond it would be
+    held by a counter for the rest of the month.
+    """
+    if field in _FASTEST:
+        return _FASTEST[field] * (window.end - window.start + _SLACK)
+    return _MOST[field]
 
 
 def text(parent: Mapping[str, object], key: str, path: str = "") -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sandbox_exporter.billing import Window
+from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import BILLING_UNITS, MIB, Field, Readings, Template
@@ -66,27 +66,28 @@ class SeaCloud:
     async def _summary(self, window: Window) -> Readings:
         return await read_summary(self._client, "summary", window)
 
-    async def _storage(self, _window: Window) -> Readings:
+    async def _storage(self, window: Window) -> Readings:
         answer = mapping(
             await self._client.get("storage", "/sandboxes/usage/storage/realtime"), "answer"
         )
-        return quantities(answer, _STORAGE_FIELDS, _STORAGE_UNITS)
+        return quantities(answer, _STORAGE_FIELDS, window, _STORAGE_UNITS)
 
     async def _current_costs(self, window: Window) -> Readings:
-        return await self._costs("costs", str(window.month), Field.BILLED_COST_CURRENT_USD)
+        return await self._costs("costs", window.month, Field.BILLED_COST_CURRENT_USD)
 
     async def _previous_costs(self, window: Window) -> Readings:
-        month = str(window.month.previous())
+        month = window.month.previous()
         return await self._costs("costs_previous", month, Field.BILLED_COST_PREVIOUS_USD)
 
-    async def _costs(self, endpoint: str, month: str, field: Field) -> Readings:
+    async def _costs(self, endpoint: str, of: Month, field: Field) -> Readings:
+        month = str(of)
         answer = mapping(
             await self._client.get(endpoint, "/sandboxes/usage/costs", {"month": month}), "answer"
         )
         answered = text(answer, "month")
         if answered and answered != month:
             raise AnswerError(f"month: asked for {month}, got another month")
-        return quantities(answer, {"current_value_usd": field})
+        return quantities(answer, {"current_value_usd": field}, Window.whole(of))
 
 
 class SeaCloudTemplates:
@@ -161,7 +162,7 @@ async def read_summary(
         params["template_id"] = template_id
     answer = mapping(await client.get(endpoint, _SUMMARY, params), "answer")
     _check_window(answer, window)
-    return quantities(answer, _SUMMARY_FIELDS, BILLING_UNITS)
+    return quantities(answer, _SUMMARY_FIELDS, window, BILLING_UNITS)
 
 
 def _check_window(answer: Mapping[str, object], window: Window) -> None:

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose
 from sandbox_exporter.config.model import Account, SecretRef
-from sandbox_exporter.poll.keeper import SAVE_EVERY, Keeper, identity
-from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import StateFile
+from sandbox_exporter.model import Field
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.keeper import SAVE_EVERY, Keeper, _collect, identity
+from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.poll.state import FORMAT, VERSION, Marks, StateFile, encode
 
 if TYPE_CHECKING:
     from tests.unit.conftest import InVirtualTime, VirtualLoop
@@ -126,24 +129,132 @@ def test_saves_are_some_seconds_apart(
 
 
 def test_a_disk_that_fails_is_told_once(
-    file: StateFile, polled: Polled, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    file: StateFile,
+    polled: Polled,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Polling goes on, later saves are tried, and the next trouble is told again."""
-    keeper = Keeper(file, lambda: [polled.poller])
-    blocked = tmp_path / "state.json.new"
+    told: list[bool] = []
+    keeper = Keeper(file, lambda: [polled.poller], told.append)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
 
     async def saves() -> None:
-        blocked.mkdir()
-        await keeper.save()
-        await keeper.save()
-        blocked.rmdir()
-        await keeper.save()
-        blocked.mkdir()
-        await keeper.save()
+        for broken in (True, True, False, True):
+            with monkeypatch.context() as patched:
+                if broken:
+                    patched.setattr("os.fsync", full)
+                await keeper.save()
+                assert keeper._changed.is_set() is broken
 
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         asyncio.run(saves())
-    assert [record.message for record in caplog.records] == ["state file not saved"] * 2
+    assert [record.message for record in caplog.records] == [
+        "state file not saved",
+        "state file saved again",
+        "state file not saved",
+    ]
+    assert told == [False, False, True, False]
+    assert not list(file.path.parent.glob(".state.json.new.*"))
+
+
+def test_only_what_changed_is_written_anew(
+    file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll of one account does not have all the others encoded."""
+    keeper = Keeper(file, lambda: [polled.poller])
+    encoded: list[Marks] = []
+
+    def noted(marks: Marks) -> str:
+        encoded.append(marks)
+        return encode(marks)
+
+    monkeypatch.setattr("sandbox_exporter.poll.keeper.encode", noted)
+
+    async def saves() -> None:
+        for account in (None, "other", polled.poller.account.name):
+            keeper.changed(account)
+            await keeper.save()
+
+    asyncio.run(saves())
+    assert len(encoded) == 2
+
+
+def test_a_large_account_is_collected_and_written_in_steps(
+    file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop runs in between, and no single call encodes more than one scope."""
+    window = polled.poller.window
+    assert window is not None
+    for number in range(3000):
+        polled.poller.ledger.record(f"tpl-{number}", window, {Field.COST_USD: 1.0}, 0.0)
+    polled.poller.ledger.release(1.0, 1.0)
+    turns, sizes = 0, []
+    dumps = json.dumps
+
+    def noted(value: object, **options: Any) -> str:
+        sizes.append(len(text := dumps(value, **options)))
+        return text
+
+    monkeypatch.setattr("json.dumps", noted)
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def save() -> None:
+        counting = asyncio.create_task(count())
+        marks = await _collect(polled.poller.ledger, polled.clocks.wall)
+        counting.cancel()
+        encode(marks)
+
+    asyncio.run(save())
+    assert turns >= 6
+    assert max(sizes) < 200
+
+
+def test_accounts_that_are_gone_are_forgotten_after_their_month(
+    path: Path, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lifetime marks too: a day after the month of the last poll nothing can show them."""
+    ledger = polled.poller.ledger
+    window = polled.poller.window
+    assert window is not None
+    ledger.record(ACCOUNT_SCOPE + "usage", window, {Field.SESSIONS: 7.0}, 0.0)
+    end = window.month.end
+
+    async def run(now: float, pollers: list[AccountPoller]) -> list[str]:
+        monkeypatch.setattr("time.time", lambda: now)
+        keeper = Keeper(StateFile(str(path)), lambda: pollers)
+        await keeper.close()
+        return list(keeper._texts)
+
+    there = [identity(ACCOUNT)]
+    assert asyncio.run(run(polled.clocks.wall, [polled.poller])) == there
+    assert asyncio.run(run(end + LONGEST_CLOSE - 1, [])) == there
+    assert asyncio.run(run(end + LONGEST_CLOSE, [])) == []
+
+
+def test_an_old_files_lifetime_marks_are_bounded_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no month was noted, the one of the first save by this version counts."""
+    account = {"gone": {"lifetime": {"\0usage": {"sessions": 7.0}}}}
+    path.write_text(json.dumps({"format": FORMAT, "version": VERSION, "accounts": account}))
+
+    async def run(now: float) -> list[str]:
+        monkeypatch.setattr("time.time", lambda: now)
+        keeper = Keeper(StateFile(str(path)), list)
+        await keeper.close()
+        return list(keeper._texts)
+
+    now = 1_794_000_000.0
+    assert asyncio.run(run(now)) == ["gone"]
+    assert asyncio.run(run(Month.at(now).end + LONGEST_CLOSE)) == []
 
 
 def test_what_makes_an_account_another_one() -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox_exporter.model import Field
-from sandbox_exporter.poll.state import FORMAT, LIFETIME, VERSION, Marks, StateFile
+from sandbox_exporter.poll.state import FORMAT, LIFETIME, VERSION, Marks, StateFile, encode
 
 MARKS: dict[str, Marks] = {
     "seacloud prod": {
@@ -37,6 +40,11 @@ def load(path: Path) -> dict[str, Marks]:
         state.close()
 
 
+def written(accounts: Mapping[str, Marks]) -> dict[str, str]:
+    """Each account's marks as they are written."""
+    return {account: encode(marks) for account, marks in accounts.items()}
+
+
 def document(**changes: object) -> str:
     """A state file's text with something changed at its top."""
     return json.dumps({"format": FORMAT, "version": VERSION, "accounts": MARKS} | changes)
@@ -46,7 +54,7 @@ def test_marks_come_back_as_they_were_saved(file: Path) -> None:
     """What was saved is read by the next process."""
     state = StateFile(str(file))
     assert state.load() == {}
-    state.save(MARKS)
+    state.save(written(MARKS))
     state.close()
     assert load(file) == MARKS
 
@@ -129,7 +137,7 @@ def test_two_processes_cannot_have_one_file(file: Path) -> None:
 def test_a_save_that_fails_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full in the middle of a save costs nothing that was saved before."""
     state = StateFile(str(file))
-    state.save(MARKS)
+    state.save(written(MARKS))
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -152,7 +160,7 @@ def test_saves_at_the_same_time_do_not_mix(file: Path) -> None:
 
     def save(version: dict[str, Marks]) -> None:
         for _ in range(5):
-            state.save(version)
+            state.save(written(version))
 
     threads = [threading.Thread(target=save, args=(version,)) for version in versions]
     for thread in threads:
@@ -161,3 +169,72 @@ def test_saves_at_the_same_time_do_not_mix(file: Path) -> None:
         thread.join()
     assert state.load() in versions
     state.close()
+
+
+def mode(path: Path) -> int:
+    """Who may do what with a file."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_all_files_are_for_their_owner_alone(file: Path) -> None:
+    """The state, its lock and what was set aside name templates and accounts."""
+    file.write_text("garbage")
+    (file.parent / "state.json.lock").touch(0o666)
+    state = StateFile(str(file))
+    state.load()
+    state.save(written(MARKS))
+    state.close()
+    names = sorted(path.name for path in file.parent.iterdir())
+    assert [name.split(".")[-1] for name in names] == ["json", "bad", "lock"]
+    assert {mode(path) for path in file.parent.iterdir()} == {0o600}
+
+
+def test_a_file_of_an_earlier_version_is_read(file: Path) -> None:
+    """It knows no times at which closed months were shown, and no empty months."""
+    file.write_text(document())
+    assert load(file) == MARKS
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.json.lock"])
+def test_symbolic_links_are_refused(file: Path, name: str) -> None:
+    """Whoever can write to the folder cannot have another file written in its place."""
+    target = file.parent / "target"
+    target.write_text("mine")
+    (file.parent / name).symlink_to(target)
+    with pytest.raises(OSError, match="is a symbolic link"):
+        StateFile(str(file))
+    assert target.read_text() == "mine"
+
+
+def test_a_temporary_file_cannot_be_laid_in_the_way(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each save writes to a new file of an unpredictable name, which a killed one leaves behind."""
+    state = StateFile(str(file))
+    used: list[str] = []
+    replace = Path.replace
+
+    def noted(new: Path, target: Path) -> Path:
+        used.append(new.name)
+        assert mode(new) == 0o600
+        return replace(new, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    state.save(written(MARKS))
+    state.save(written(MARKS))
+    state.close()
+    assert len(set(used)) == 2
+    left = file.parent / used[0]
+    left.write_text("cut")
+    StateFile(str(file)).close()
+    assert not left.exists()
+
+
+def test_the_folder_is_written_to_the_disk_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after a save does not bring the old file back."""
+    state = StateFile(str(file))
+    kinds: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda fd: kinds.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+    state.save(written(MARKS))
+    state.close()
+    assert kinds == [False, True]

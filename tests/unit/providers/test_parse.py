@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import GIB, HOUR, Field
 from sandbox_exporter.providers.parse import amount, identifier, mapping, quantities, text
+
+WINDOW = Window.whole(Month(2026, 10))
 
 JSON = st.recursive(
     st.none()
@@ -97,7 +100,7 @@ def test_no_answer_breaks_the_reading(answer: object) -> None:
     fields = {"vcpu_hours": Field.VCPU_SECONDS, "ram_gb_hours": Field.MEMORY_BYTE_SECONDS}
     units = {Field.VCPU_SECONDS: HOUR, Field.MEMORY_BYTE_SECONDS: GIB * HOUR}
     try:
-        readings = quantities(mapping(answer, "answer"), fields, units)
+        readings = quantities(mapping(answer, "answer"), fields, WINDOW, units)
     except AnswerError as error:
         assert error.reason is Reason.SCHEMA
     else:
@@ -128,6 +131,7 @@ def test_quantities_are_in_base_units() -> None:
             "data_transfer_gb": Field.DATA_TRANSFER_BYTES,
             "running_sandboxes": Field.RUNNING_SANDBOXES,
         },
+        WINDOW,
         {Field.VCPU_SECONDS: HOUR},
     )
     assert readings == {Field.VCPU_SECONDS: 5400.0, Field.COST_USD: 2.0}
@@ -136,7 +140,7 @@ def test_quantities_are_in_base_units() -> None:
 def test_an_answer_to_another_question_is_refused() -> None:
     """An object with none of the fields is not taken for an account without usage."""
     with pytest.raises(AnswerError, match="expected one of sessions"):
-        quantities({"message": "ok"}, {"sessions": Field.SESSIONS})
+        quantities({"message": "ok"}, {"sessions": Field.SESSIONS}, WINDOW)
 
 
 @pytest.mark.parametrize(
