@@ -362,3 +362,21 @@ def test_a_poll_ends_before_the_next_is_due(
         assert 16 <= len(costs(polled.poller.snapshot())) < 100
 
     in_virtual_time(test)
+
+
+def test_a_months_turn_drops_templates_that_are_gone(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled
+) -> None:
+    """What left the list a month ago stays in memory no longer than its totals can be shown."""
+    vendor = fake_vendor("gone", "stays")
+    polled = make_polled(vendor)
+    polled.poll()
+    vendor.listing = [t for t in vendor.listing if t.id == "stays"]
+    for _ in range(40):
+        polled.poll(after=120.0)
+    month = Month.at(polled.clocks.wall)
+    assert "gone" in polled.poller.ledger.templates()
+    polled.poll(after=month.end + 3600 - polled.clocks.wall)
+    assert "gone" in polled.poller.ledger.templates()  # it had usage in the month that closed
+    polled.poll(after=month.next().end + 3600 - polled.clocks.wall)
+    assert polled.poller.ledger.templates() == ["stays"]
