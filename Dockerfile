@@ -3,14 +3,15 @@ ARG PYTHON=3.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
 WORKDIR /source
-COPY requirements-otlp.lock ./
+COPY requirements-otlp.lock requirements-build.lock ./
 RUN python -m venv /opt/exporter \
     && /opt/exporter/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
-        --requirement requirements-otlp.lock
+        --requirement requirements-otlp.lock \
+    && /opt/exporter/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+        --requirement requirements-build.lock --target /build
 COPY . .
-RUN /opt/exporter/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
-    && /opt/exporter/bin/pip uninstall --yes \
-        hatchling packaging pathspec pluggy tomlkit trove-classifiers pip
+RUN PYTHONPATH=/build /opt/exporter/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && /opt/exporter/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}
 # Compose's volume for the history takes its owner from here.

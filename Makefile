@@ -1,6 +1,6 @@
 # `make` lists the targets. PYTHON=… names the Python that .venv is made from, the first time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench campaign docs lock clean
+.PHONY: help demo test lint bench campaign docs lock sbom clean
 export PYTHON
 
 BIN := .venv/bin
@@ -44,6 +44,10 @@ lock: ## the lock files from pyproject.toml (UPGRADE=1: with the newest versions
 	@scripts/setup dev
 	scripts/lock $(if $(UPGRADE),--upgrade)
 
+sbom: ## a bill of materials of what runs (CycloneDX): dist/sbom.cdx.json
+	@scripts/setup dev
+	$(BIN)/python -m scripts.sbom dist/sbom.cdx.json
+
 clean: ## remove .venv and what the tools leave behind
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find exporter scripts tests -name __pycache__ -prune -exec rm -rf {} +

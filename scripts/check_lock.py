@@ -22,9 +22,12 @@ class Lock:
     path: Path
     pins: dict[str, str] = field(default_factory=dict)
     """Package to version."""
+    hashes: dict[str, list[str]] = field(default_factory=dict)
+    """Package to the SHA-256 of each of its archives."""
+    wanted_by: dict[str, set[str]] = field(default_factory=dict)
+    """Package to the packages that depend on it."""
     asked_for: set[str] = field(default_factory=set)
     """Packages that the lock says pyproject.toml names itself."""
-    unhashed: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Lock:
@@ -35,10 +38,10 @@ class Lock:
                 continue
             name, version = pin.groups()
             lock.pins[name] = version
+            lock.hashes[name] = re.findall(r"--hash=sha256:([0-9a-f]{64})", block)
+            lock.wanted_by[name] = set(re.findall(r"# +(?:via )?([\w.-]+)$", block, re.MULTILINE))
             if "pyproject.toml" in block:
                 lock.asked_for.add(name)
-            if "--hash=sha256:" not in block:
-                lock.unhashed.append(name)
         return lock
 
     def mistakes(self, wanted: list[str]) -> Iterator[str]:
@@ -54,7 +57,7 @@ class Lock:
                 yield f"{name} is pinned at {version}, pyproject.toml wants {requirement}"
         for leftover in sorted(self.asked_for - names):
             yield f"{leftover} is no longer in pyproject.toml"
-        for unhashed in self.unhashed:
+        for unhashed in (package for package, hashes in self.hashes.items() if not hashes):
             yield f"{unhashed} has no hash"
         if "://" in self.path.read_text(encoding="utf-8"):
             yield "an address is in it; names, versions and hashes are enough"
@@ -63,10 +66,14 @@ class Lock:
 def main() -> int:
     """Prints every disagreement; 1 if there is one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    run = project["build-system"]["requires"] + project["project"]["dependencies"]
+    run = project["project"]["dependencies"]
     otlp = run + project["project"]["optional-dependencies"]["otlp"]
     dev = otlp + project["dependency-groups"]["dev"]
-    found: list[str] = []
+    build = Lock.read(ROOT / "requirements-build.lock")
+    found = [
+        f"{build.path.name}: {mistake}"
+        for mistake in build.mistakes(project["build-system"]["requires"])
+    ]
     smaller: dict[str, str] = {}
     for name, wanted in (
         ("requirements.lock", run),

@@ -41,10 +41,10 @@ COVER = make_wheel(
 REPORT = make_wheel("report", "1.0", "Requires-Dist: cover[toml]>=1.0")
 TOMLISH = make_wheel("tomlish", "1.0")
 BUILDER = make_wheel("builder", "1.0", source=BACKEND.format(file=PROJECT.file, data=PROJECT.data))
-LOCKED = (BUILDER, COVER, REPORT, TOMLISH)
+LOCKED = (COVER, REPORT, TOMLISH)
 PUBLISHED_SINCE = (
     make_wheel("newcomer", "1.0"),
-    *(make_wheel(wheel.name, "2.0", "Requires-Dist: newcomer") for wheel in LOCKED),
+    *(make_wheel(wheel.name, "2.0", "Requires-Dist: newcomer") for wheel in (BUILDER, *LOCKED)),
 )
 
 
@@ -62,6 +62,7 @@ class Checkout:
 
     def lock(self, *wheels: Wheel) -> None:
         """Writes both lock files."""
+        (self.folder / "requirements-build.lock").write_text(BUILDER.pin)
         for name in ("requirements.lock", "requirements-dev.lock"):
             (self.folder / name).write_text("".join(wheel.pin for wheel in wheels))
 
@@ -95,7 +96,7 @@ class Checkout:
 def index() -> Iterator[PackageIndex]:
     """What the lock pins, and newer versions, which want a package that nobody pinned."""
     with package_index() as running:
-        running.wheels = [*LOCKED, *PUBLISHED_SINCE]
+        running.wheels = [BUILDER, *LOCKED, *PUBLISHED_SINCE]
         yield running
 
 
@@ -138,12 +139,15 @@ def versions(*wheels: Wheel) -> dict[str, str]:
 
 @pytest.mark.parametrize("pip", PIPS)
 def test_any_pip_installs_what_the_lock_pins(pip: str, checkout: Callable[[str], Checkout]) -> None:
-    """Old pips and new ones take these archives, and none that has been published since."""
+    """Old pips and new ones take these archives, and none that has been published since.
+
+    What builds the project is not among what stays.
+    """
     made = checkout(pip)
     done = made.setup()
     assert done.returncode == 0, done.stdout + done.stderr
     assert made.installed() == versions(PROJECT, *LOCKED)
-    assert made.index.downloaded == {wheel.file for wheel in LOCKED}
+    assert made.index.downloaded == {wheel.file for wheel in (BUILDER, *LOCKED)}
     made.index.asked.clear()
     assert made.setup().returncode == 0
     assert made.index.asked == []
@@ -152,7 +156,7 @@ def test_any_pip_installs_what_the_lock_pins(pip: str, checkout: Callable[[str],
 def test_a_lock_that_lacks_something_is_refused(checkout: Callable[[str], Checkout]) -> None:
     """What is needed and not pinned is named, not fetched; nothing counts as set up."""
     made = checkout(NEWEST)
-    made.lock(BUILDER, REPORT)
+    made.lock(REPORT)
     for _ in range(2):
         done = made.setup()
         assert done.returncode == 1
@@ -178,7 +182,7 @@ def test_what_the_lock_no_longer_pins_goes(checkout: Callable[[str], Checkout]) 
     extra, other = make_wheel("Left_Over", "1.0"), make_wheel("cover", "0.9")
     made.index.wheels += [extra, other, make_wheel("report", "0.9", "Requires-Dist: cover")]
     report = made.index.wheels[-1]
-    made.lock(BUILDER, other, report, extra._replace(name="left-over"))
+    made.lock(other, report, extra._replace(name="left-over"))
     assert made.setup("dev").returncode == 0
     assert made.installed().keys() >= {"Left_Over"}
     made.lock(*LOCKED)
