@@ -59,6 +59,8 @@ class AccountSnapshot:
     """Templates that are polled."""
     templates_dropped: int = 0
     """Templates beyond `max_templates`, which are not polled."""
+    templates_invalid: int = 0
+    """Items of the vendor's list that cannot be used."""
     budget_usd: float | None = None
 
     @property

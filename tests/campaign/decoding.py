@@ -16,7 +16,8 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import UpstreamError
-from sandbox_exporter.providers import build, build_history
+from sandbox_exporter.providers import TemplateSource, build, build_history
+from sandbox_exporter.providers.listing import read_templates
 from tests.campaign.behaviours.model import FIELDS
 from tests.campaign.report import Report
 
@@ -60,6 +61,10 @@ class _Saying:
         """The document, as the client reads it."""
         return body.parse(self._text)
 
+    def mask(self, text: str) -> str:
+        """Nothing is hidden, for nothing is secret here."""
+        return text
+
 
 def _account(provider: str) -> Account:
     secret = SecretRef("env", "NONE")
@@ -81,7 +86,7 @@ async def _read_everything(document: object) -> int:
             understood += 1
             assert all(math.isfinite(value) and value >= 0 for value in readings.values()), readings
         if provider.templates is not None:
-            understood += await _read_templates(provider.templates.list)
+            understood += await _read_templates(provider.templates)
     history = build_history(_account("seacloud"), client)
     for trend in history.trends if history else ():
         try:
@@ -93,9 +98,9 @@ async def _read_everything(document: object) -> int:
     return understood
 
 
-async def _read_templates(listing: object) -> int:
+async def _read_templates(source: TemplateSource) -> int:
     try:
-        templates = await listing() if callable(listing) else ()
+        templates = await read_templates(source)
     except UpstreamError:
         return 0
     for template in templates:

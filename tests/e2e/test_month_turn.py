@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -19,7 +19,7 @@ from sandbox_exporter.exposition.text import render
 from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import Endpoint
+from sandbox_exporter.providers import Endpoint, TemplatePage
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
 
@@ -46,7 +46,6 @@ class FleetVendor:
     """The simulator's fleet as a provider, without the sockets between."""
 
     name = "seacloud"
-    page_size = 100
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -61,9 +60,10 @@ class FleetVendor:
         """One template's totals."""
         return self.totals(window.start, window.end, template_id)
 
-    async def list(self) -> Sequence[Template]:
+    async def page(self, offset: int) -> TemplatePage:
         """All templates of the fleet."""
-        return [Template(h.template.id) for h in self.fleet.listed(self.now * 1000)]
+        listed = [Template(h.template.id) for h in self.fleet.listed(self.now * 1000)]
+        return TemplatePage(listed[offset:], len(listed[offset:]))
 
     def totals(self, start: int, end: int, template_id: str | None = None) -> Readings:
         """Exact usage, less what is taken back for a while."""

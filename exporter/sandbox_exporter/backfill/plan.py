@@ -18,6 +18,7 @@ from sandbox_exporter.errors import UpstreamError
 from sandbox_exporter.model import Readings, Template
 from sandbox_exporter.providers import History, Provider
 from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.providers.listing import read_templates
 
 AUTO_MINUTES = 60
 """`auto` goes by the minute where all calls fit into so many minutes at the account's limit."""
@@ -142,6 +143,6 @@ async def _templates(account: Account, provider: Provider) -> Sequence[Template]
         return ()
     if account.templates != DISCOVER:
         return [Template(name) for name in account.templates]
-    listing = await provider.templates.list()
+    listing = await read_templates(provider.templates)
     latest = sorted(listing, key=lambda t: (t.last_spawned, t.spawn_count), reverse=True)
     return latest[: account.max_templates]

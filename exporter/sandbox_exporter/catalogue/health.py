@@ -43,7 +43,7 @@ LAST_SUCCESS = Metric(
 TEMPLATES = Metric(
     "sandbox_exporter_templates",
     Type.GAUGE,
-    "Templates that are polled (known), and those beyond max_templates (dropped).",
+    "Templates that are polled (known), beyond max_templates (dropped), or unusable (invalid).",
     "polls",
     labels=("provider", "account", "state"),
 )

@@ -57,6 +57,10 @@ def health_rows(snapshot: Snapshot) -> Iterator[tuple[Metric, Rows]]:
     counts = (
         ((*key, state), float(count))
         for key, a in accounts
-        for state, count in (("known", a.templates_known), ("dropped", a.templates_dropped))
+        for state, count in (
+            ("known", a.templates_known),
+            ("dropped", a.templates_dropped),
+            ("invalid", a.templates_invalid),
+        )
     )
     yield TEMPLATES, counts

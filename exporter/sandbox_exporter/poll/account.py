@@ -16,6 +16,8 @@ from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.budget import Budget
+from sandbox_exporter.poll.discovery import SHARE, Discovery
+from sandbox_exporter.poll.failures import FailureLog
 from sandbox_exporter.poll.health import Health
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.observer import PollObserver
@@ -35,8 +37,6 @@ _SWEEP_SHARE = 0.8
 """Share of a poll's time after which no further template is asked."""
 _LONGEST_WAIT = 5.0
 """Seconds for which a sweep waits for the request limit rather than leave the rest for later."""
-_LISTING_SHARE = 0.1
-"""Share of the request limit that listing templates may use."""
 _REFUSED = frozenset({Reason.INVALID_REQUEST, Reason.NOT_FOUND})
 """Failures that are the request's own: it would fail again."""
 _STEP = 1000
@@ -108,6 +108,7 @@ class AccountPoller:
         self.cut_short = False
         """Whether the last poll left templates for the next one that it should have asked."""
         self._tried = False
+        self._failures = FailureLog(account.name, self.provider.name)
         self._window: Window | None = None
         self._book = TemplateBook(account.max_templates)
         self._budget = Budget(
@@ -115,6 +116,7 @@ class AccountPoller:
             min(account.poll_interval, LONGEST_POLL),
             own_calls=len(self.provider.endpoints) + 1,
         )
+        self._discovery: Discovery | None = None
         self._sweep: Sweep | None = None
         if self.provider.templates is not None:
             self._prepare_templates(self.provider.templates)
@@ -123,6 +125,8 @@ class AccountPoller:
         discovered = self.account.templates == DISCOVER
         if discovered:
             self._health["templates"] = Health("templates", optional=True)
+            limit = self.account.max_requests_per_minute
+            self._discovery = Discovery(source, self._book, limit, self._clock)
         else:
             self._book.update([Template(name) for name in self.account.templates], self._clock())
             self.ledger.meet(self.account.templates)
@@ -146,6 +150,7 @@ class AccountPoller:
                 health.resume(before._health[name])
         chosen = None if self.account.templates == DISCOVER else set(self.account.templates)
         self._book.resume(before._book, chosen)
+        self._failures = before._failures
         self._tried = before.tried
 
     @property
@@ -181,7 +186,9 @@ class AccountPoller:
                 asking.create_task(self._alone(endpoint.name, self._ask(endpoint, window)))
                 for endpoint in others
             ]
-            listing = asking.create_task(self._alone("templates", self._list(window)))
+            listing = asking.create_task(
+                self._alone("templates", self._list(window, started + seconds * SHARE))
+            )
             await asyncio.wait([totals])
             if self._sweep is not None:
                 await asyncio.wait(
@@ -194,6 +201,8 @@ class AccountPoller:
             self._tried = True
             if not all(task.done() for task in (listing, *rest)):
                 publish()
+        failing = {h.name: h.error for h in self._health.values() if h.error is not None}
+        self._failures.polled(failing, self._clock())
         self._observer.polled(self._clock() - started, self._wall())
 
     async def _alone(self, name: str, call: Awaitable[T]) -> T | None:
@@ -237,9 +246,7 @@ class AccountPoller:
             fell = self.ledger.record(scope, window, readings, self._clock())
         except NotResetError as error:
             self._failed(health, error)
-            for shown in (endpoint.name, "template_summary"):
-                if shown in self._health:
-                    self._health[shown].keep(self._clock())  # at 0, until the vendor resets
+            health.keep(self._clock())  # at 0, until the vendor resets
             return None
         except UpstreamError as error:
             self._failed(health, error)
@@ -261,32 +268,38 @@ class AccountPoller:
             readings = {}  # it will not be had later either
         self.ledger.close_month(scope, window, readings)
 
-    async def _list(self, window: Window) -> None:
-        """The vendor's templates, as often as a tenth of the request limit allows."""
-        health = self._health.get("templates")
-        source = self.provider.templates
-        if health is None or source is None or not health.due(self._clock(), window.month):
+    async def _list(self, window: Window, until: float) -> None:
+        """The vendor's templates, as far as the request limit and the time `until` allow."""
+        health, discovery = self._health.get("templates"), self._discovery
+        if health is None or discovery is None or not health.due(self._clock(), window.month):
             return
         try:
-            listing = await source.list()
+            read = await discovery.read(until)
         except UpstreamError as error:
             self._failed(health, error)
             return
-        clock = self._clock()
-        self._book.update(listing, clock)
-        if health.published().last_success is None:
-            self.ledger.meet(entry.template.id for entry in self._book)
-        calls = 1 + len(listing) // source.page_size
-        health.every = 60 * calls / (self.account.max_requests_per_minute * _LISTING_SHARE)
-        health.succeeded(clock, self._wall(), window.month)
+        finally:
+            listed = (entry.template.id for entry in self._book)
+            self.ledger.meet(listed, more=not discovery.ended)
+        self.cut_short |= discovery.unfinished
+        if read and not discovery.too_large:
+            health.succeeded(self._clock(), self._wall(), window.month)
+            if left_out := discovery.left_out:
+                message = f"{len(left_out)} left out that cannot be used: {left_out[0]}"
+                self._failed(health, AnswerError(message))
 
     async def _ask_templates(
         self, sweep: Sweep, totals: Readings | None, window: Window, soft_deadline: float
     ) -> None:
         health = self._health["template_summary"]
         if totals is None:
-            reason = "not asked, for the account's own totals are missing"
-            health.failed(UpstreamError(Reason.CONNECT, reason), self._clock())
+            missing = self._health[self.provider.endpoints[0].name].error
+            # Until the vendor resets, all counters stay at 0.
+            kept = self._book if isinstance(missing, NotResetError) else ()
+            self._book.vouch(self._clock(), {entry.template.id for entry in kept})
+            reason = missing.reason if missing else Reason.CONNECT
+            message = "not asked, for the account's own totals are missing"
+            health.failed(UpstreamError(reason, message), self._clock())
             return
         budget = self._budget
         budget.polled(self._clock())
@@ -304,11 +317,14 @@ class AccountPoller:
         )
         self._observer.corrected(result.corrections)
         self._observer.skipped(result.skipped)
-        self.cut_short = result.cut_short
-        if result.answered or not result.errors:
+        self.cut_short |= result.cut_short
+        for error in result.errors:
+            self._count(health, error)
+        failure = result.ended or result.overrun or self._book.failure()
+        if result.answered or failure is None:
             health.succeeded(self._clock(), self._wall(), window.month)
-        if result.errors:
-            self._failed(health, *result.errors)
+        if failure is not None:
+            self._failed(health, failure, counted=True)
 
     async def _may_ask(self, reserve: int, soft_deadline: float) -> bool:
         """Whether a template may be asked, after a short wait for the request limit if need be.
@@ -321,38 +337,29 @@ class AccountPoller:
             await asyncio.sleep(wait)
         return self._clock() < soft_deadline
 
-    def _failed(self, health: Health, *errors: UpstreamError) -> None:
-        for error in errors:
-            if isinstance(error, AnswerError):
-                # The client counts its own failures; a misfit answer shows only here.
-                self._observer.error(health.name, error.reason)
-        error = errors[0]
+    def _failed(self, health: Health, error: UpstreamError, *, counted: bool = False) -> None:
+        if not counted:
+            self._count(health, error)
         tracing.failed(health.name, error)
-        if not health.failed(error, self._clock()):
+        known = health.unsupported
+        if not health.failed(error, self._clock()) and not known:
             log.info(
-                "endpoint not supported by the deployment, tried again in an hour",
+                "endpoint not supported by the deployment, tried again each hour",
                 extra={"account": self.account.name, "endpoint": health.name},
             )
-            return
-        log.warning(
-            "poll failed",
-            extra={
-                "account": self.account.name,
-                "provider": self.provider.name,
-                "endpoint": health.name,
-                "reason": str(error.reason),
-                "status": error.status,
-                "request_id": error.request_id,
-                "failures": len(errors),
-                "error": error.message,
-            },
-        )
+
+    def _count(self, health: Health, error: UpstreamError) -> None:
+        """The client counts its own failures; a misfit answer shows only here."""
+        if isinstance(error, AnswerError):
+            self._observer.error(health.name, error.reason)
 
     def moment(self) -> Hashable:
-        """What of the published state changes by the clock alone: phase, month, stale endpoints."""
+        """What of the published state changes by the clock alone: phase, month, what is stale."""
         now, clock = self._wall(), self._clock()
         fresh = tuple(health.fresh(clock, self._stale_after) for health in self._health.values())
-        return self._close.phase(now), self.ledger.shown_month(now), self.ledger.turned(now), fresh
+        stale = self._book.stale(clock, self._stale_after)
+        month = self.ledger.shown_month(now)
+        return self._close.phase(now), month, self.ledger.turned(now), fresh, stale
 
     def snapshot(self) -> AccountSnapshot:
         """What is published of the account at this moment."""
@@ -367,6 +374,7 @@ class AccountPoller:
             templates=self._template_usages(now),
             templates_known=len(self._book),
             templates_dropped=self._book.dropped,
+            templates_invalid=len(self._discovery.left_out) if self._discovery else 0,
             budget_usd=self.account.budget_usd,
         )
 
@@ -393,7 +401,7 @@ class AccountPoller:
     def _shows_templates(self) -> bool:
         if self._sweep is None:
             return False
-        return self._fresh(self.provider.endpoints[0].name) and self._fresh("template_summary")
+        return self._fresh(self.provider.endpoints[0].name)
 
     def _fresh(self, endpoint: str) -> bool:
         return self._health[endpoint].fresh(self._clock(), self._stale_after)

@@ -40,13 +40,16 @@ class Residual:
         self._templates: dict[Field, float] = {}
         self._settled: dict[Field, float] = {}
         """The residual when every template was last accounted for."""
+        self._settled_poll = 0
+        self._moved: set[str] = set()
+        """Templates whose answers have changed since, by whose rounding the residual may be off."""
         self._before: Mapping[Field, float] = {}
         """The residual at the end of the last poll."""
-        self._decimals: dict[Field, int] = {}
+        self._account_decimals: dict[Field, int] = {}
+        self._template_decimals: dict[Field, int] = {}
         self._month: Month | None = None
         self._answers: dict[Field, float] = {}
         """Sums of the answers of this poll alone."""
-        self._asked = 0
         self.suspect_poll = 0
         """The poll in which the residual last changed: whom it asked, or a later one, is clear."""
 
@@ -66,17 +69,16 @@ class Residual:
         self._month = month
         self._account = account
         self._answers = {}
-        self._asked = 0
-        for field in EXPLAINED_FIELDS:
-            self._learn_rounding(field, account.get(field))
+        _learn_decimals(self._account_decimals, account)
 
-    def take(self, before: Readings, after: Readings) -> None:
+    def take(self, template_id: str, before: Readings, after: Readings) -> None:
         """Counts a template's new answer in place of its old one."""
-        self._asked += 1
         self.move(before, after)
+        if after.get(Field.RUNNING_SANDBOXES) or differs(before, after):
+            self._moved.add(template_id)
         for field in EXPLAINED_FIELDS:
             self._answers[field] = self._answers.get(field, 0.0) + after.get(field, 0.0)
-            self._learn_rounding(field, after.get(field))
+        _learn_decimals(self._template_decimals, after)
 
     def move(self, before: Readings, after: Readings) -> None:
         """Counts what is known of a template anew, though it did not answer."""
@@ -105,16 +107,19 @@ class Residual:
         return not self._same(self._before)
 
     def end(self, poll: int, oldest_answer: int) -> None:
-        """Ends a poll; `oldest_answer` is the poll of the oldest answer among all templates.
+        """Ends a poll; `oldest_answer` is the poll of the oldest answer of templates that answer.
 
         What no template explains, though each was asked since it showed, belongs to none of them.
+        Where nothing is left to explain, the same is done whenever each was asked anew: so only
+        those that changed in the meantime count as rounded anew.
         """
         residual = self._residual()
-        if not self.explained:
-            if self.changed:
-                self.suspect_poll = poll
-            if oldest_answer >= self.suspect_poll:
-                self._settled = dict(residual)
+        explained = self.explained
+        if not explained and self.changed:
+            self.suspect_poll = poll
+        if oldest_answer >= (self._settled_poll + 1 if explained else self.suspect_poll):
+            self._settled, self._settled_poll = dict(residual), poll
+            self._moved.clear()
         self._before = residual
 
     def _residual(self) -> dict[Field, float]:
@@ -133,23 +138,39 @@ class Residual:
     def _tolerance(self, field: Field) -> float:
         """What rounding can do to a residual: float noise where values are not rounded.
 
-        Each value rounded to a step is off by up to half of it; of the many that add up, most
-        cancel out, so the bound grows with their square root.
+        The difference of two values that are rounded to a step is off by one step at most. Of the
+        many that add up most cancel out, so that the bound grows with their square root: 2 steps
+        are five standard deviations.
         """
         noise = _NOISE * abs(self._account.get(field, 0.0))
-        decimals = self._decimals.get(field, _ROUNDED_TO)
-        if decimals >= _MOST_DECIMALS or field is Field.RUNNING_SANDBOXES:
+        if field is Field.RUNNING_SANDBOXES:
             return noise
-        step = BILLING_UNITS.get(field, 1.0) / 10.0**decimals
-        return noise + 2 * step * math.sqrt(1 + self._asked)
+        account = _step(field, self._account_decimals)
+        template = _step(field, self._template_decimals)
+        count = len(self._moved)
+        return noise + account + template * min(count, 2 * math.sqrt(count))
 
-    def _learn_rounding(self, field: Field, value: float | None) -> None:
+
+def differs(before: Readings, after: Readings) -> bool:
+    """Whether two answers differ in what must be explained."""
+    return any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
+
+
+def _step(field: Field, decimals: Mapping[Field, int]) -> float:
+    """The step to which values are rounded, in base units; 0 where they are not."""
+    places = decimals.get(field, _ROUNDED_TO)
+    return BILLING_UNITS.get(field, 1.0) / 10.0**places if places < _MOST_DECIMALS else 0.0
+
+
+def _learn_decimals(learned: dict[Field, int], readings: Readings) -> None:
+    for field in EXPLAINED_FIELDS:
+        value = readings.get(field)
         if value is None:
-            return
+            continue
         amount = value / BILLING_UNITS.get(field, 1.0)
-        decimals = self._decimals.get(field, _ROUNDED_TO)
+        decimals = learned.get(field, _ROUNDED_TO)
         while decimals < _MOST_DECIMALS and not math.isclose(
             amount, round(amount, decimals), rel_tol=1e-12, abs_tol=1e-13
         ):
             decimals += 1
-        self._decimals[field] = decimals
+        learned[field] = decimals

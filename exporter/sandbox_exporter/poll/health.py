@@ -24,13 +24,14 @@ class Health:
         self._succeeded_at: float | None = None
         self._succeeded_wall: float | None = None
         self._month: Month | None = None
-        self._error = ""
+        self.error: UpstreamError | None = None
+        """Why the last call failed; None when it did not."""
         self._unsupported_until: float | None = None
 
     def resume(self, before: Health) -> None:
         """Takes over how the endpoint fared until now."""
         self._succeeded_at, self._succeeded_wall = before._succeeded_at, before._succeeded_wall
-        self._month, self._error = before._month, before._error
+        self._month, self.error = before._month, before.error
         self._unsupported_until = before._unsupported_until
 
     @property
@@ -41,7 +42,7 @@ class Health:
     @property
     def failing(self) -> bool:
         """Whether the last call failed."""
-        return bool(self._error)
+        return self.error is not None
 
     def due(self, clock: float, month: Month) -> bool:
         """Whether a poll should ask: the answer is old, of another month, failed or missing."""
@@ -54,7 +55,7 @@ class Health:
     def succeeded(self, clock: float, wall: float, month: Month) -> None:
         """Notes an answer for a month."""
         self._succeeded_at, self._succeeded_wall, self._month = clock, wall, month
-        self._error = ""
+        self.error = None
         self._unsupported_until = None
 
     def failed(self, error: UpstreamError, clock: float) -> bool:
@@ -62,10 +63,10 @@ class Health:
         lacking = self._optional and self._succeeded_at is None and error.status in _LACKING
         if lacking:
             self._unsupported_until = clock + RETRY_UNSUPPORTED
-            self._error = ""
+            self.error = None
         else:
             self._unsupported_until = None
-            self._error = f"{error.reason}: {error.message}"
+            self.error = error
         return not lacking
 
     def keep(self, clock: float) -> None:
@@ -80,8 +81,9 @@ class Health:
 
     def published(self) -> EndpointHealth:
         """The state as it is published."""
-        up, last = not self.failing, self._succeeded_wall
-        return EndpointHealth(self.name, up, last, self._error, self._required)
+        error = f"{self.error.reason}: {self.error.message}" if self.error else ""
+        last = self._succeeded_wall
+        return EndpointHealth(self.name, not self.failing, last, error, self._required)
 
     @property
     def tried(self) -> bool:

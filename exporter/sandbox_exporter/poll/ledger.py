@@ -39,19 +39,22 @@ class Ledger:
         """When the last poll began (Unix seconds)."""
         self._turns: set[float] = set()
         """When scopes that turn late show something else (Unix seconds)."""
-        self._known_at_start: set[str] | None = None
+        self._known_at_start: set[str] = set()
+        self._met = False
         self._restored = False
         self._first_month: Month | None = None
         self._held: set[str] = set()
 
-    def meet(self, ids: Iterable[str]) -> None:
+    def meet(self, ids: Iterable[str], *, more: bool = False) -> None:
         """Names templates that were there when the exporter started: their series are not births.
 
         They may already stand in a Prometheus, where a 0 would count their month twice. Only the
-        first call counts: what a reload finds has appeared while the exporter ran.
+        first call counts, and those after one that said `more`, for a list of many pages: what a
+        reload finds has appeared while the exporter ran.
         """
-        if self._known_at_start is None:
-            self._known_at_start = set(ids)
+        if not self._met:
+            self._known_at_start.update(ids)
+            self._met = not more
 
     def begin(self, now: float) -> None:
         """Notes when a poll began (Unix seconds), well or not.
@@ -308,7 +311,7 @@ class Ledger:
 
     def _was_there(self, scope_id: str, month: Month) -> bool:
         """Whether a scope's series may have been published before this process began."""
-        known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in (self._known_at_start or ())
+        known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._known_at_start
         return known and month == self._first_month and not self._restored
 
 

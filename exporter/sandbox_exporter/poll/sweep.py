@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual
+from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual, differs
 from sandbox_exporter.poll.ledger import Ledger
+from sandbox_exporter.poll.search import Search
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.providers.base import TemplateSource
 from sandbox_exporter.supervisor import FaultLog
 
 CONCURRENCY = 16
 """Template calls under way at once."""
-_HOPELESS = frozenset({Reason.AUTH, Reason.FORBIDDEN, Reason.RATE_LIMITED, Reason.QUOTA})
+_ALIKE = frozenset({Reason.AUTH, Reason.RATE_LIMITED, Reason.QUOTA})
 """Failures after which the other templates would fail alike."""
 _OUTAGE = frozenset({Reason.SERVER, Reason.TIMEOUT, Reason.CONNECT})
 _MOST_FAILURES = 3
-"""Failures in a row that look like an outage, after which a sweep ends."""
+"""Failures in a row that look like an outage, after which a sweep ends; of other ones, that look
+like a route that is gone or changed, as many as are under way at once."""
 
 
 @dataclass(slots=True)
@@ -35,7 +37,17 @@ class SweepResult:
     cut_short: bool = False
     """Whether the request limit or the poll's time left some unasked that should have been."""
     corrections: int = 0
-    errors: list[UpstreamError] = field(default_factory=list)
+    failed: list[tuple[Entry, UpstreamError]] = field(default_factory=list)
+    ended: UpstreamError | None = None
+    """The failure that is not one template's own, and ended the sweep."""
+    overrun: AnswerError | None = None
+    """Set when templates exceed their account."""
+
+    @property
+    def errors(self) -> list[UpstreamError]:
+        """What failed in this sweep."""
+        errors = [error for _, error in self.failed]
+        return [*errors, self.overrun] if self.overrun else errors
 
 
 class Sweep:
@@ -58,10 +70,10 @@ class Sweep:
         self._clock = clock
         self._faults = faults
         self._residual = Residual()
+        self._search = Search(book, self._residual)
         self._poll = 0
-        self._searching_since: int | None = None
-        """The poll in which what is looked for showed; None while all is explained."""
         self._failures = 0
+        """Failures in a row of templates that did not fail before."""
 
     async def run(
         self,
@@ -79,39 +91,29 @@ class Sweep:
         self._poll += 1
         self._failures = 0
         result = SweepResult()
-        self._residual.begin(account, window.month, lambda: self._sums(window))
+        residual = self._residual
+        residual.begin(account, window.month, lambda: self._sums(window))
         left = await self._ask_all(compulsory, window, result, lambda: False, may_ask)
-        if not self._residual.explained:
+        if not residual.explained:
             tried = {entry.template.id for entry in compulsory}
-            suspects = (e for e in self._suspects() if e.template.id not in tried)
+            suspects = self._search.suspects(self._poll, self._clock())
+            rest = [e for e in suspects if e.template.id not in tried]
             left += await self._ask_all(
-                suspects, window, result, lambda: self._residual.explained, may_ask
+                rest, window, result, lambda: residual.explained, may_ask, self._search.found
             )
-        result.cut_short = left > 0 and not self._hopeless(result)
-        if self._residual.explained:
-            self._searching_since = None
-            result.skipped = len(self._book) - result.answered - len(result.errors)
-        if self._residual.overrun:
-            result.errors.append(
-                AnswerError("templates add up to more than their account: is template_id ignored?")
+        self._judge(result, window)
+        result.cut_short = left > 0 and result.ended is None
+        if residual.explained:
+            result.skipped = len(self._book) - result.answered - len(result.failed)
+        if residual.overrun:
+            result.overrun = AnswerError(
+                "templates add up to more than their account: is template_id ignored?"
             )
-        oldest = min((entry.asked_poll for entry in self._book), default=self._poll)
-        self._residual.end(self._poll, oldest)
+        self._vouch(result)
+        self._search.end(self._clock())
+        answering = (entry.asked_poll for entry in self._book if not entry.failures)
+        residual.end(self._poll, min(answering, default=self._poll))
         return result
-
-    def _suspects(self) -> list[Entry]:
-        """Those that may hold what is unexplained.
-
-        New change may be anyone's; of change that showed earlier, those asked since are clear.
-        Who was not asked since the search began comes first, lest a search over many polls ask
-        the likeliest again and again.
-        """
-        if self._searching_since is None:
-            self._searching_since = self._poll
-        asked_since = self._poll if self._residual.changed else self._residual.suspect_poll
-        suspects = self._book.by_likelihood(e for e in self._book if e.asked_poll < asked_since)
-        before = self._searching_since - 1
-        return sorted(suspects, key=lambda entry: max(entry.asked_poll, before))
 
     async def _ask_all(
         self,
@@ -120,21 +122,26 @@ class Sweep:
         result: SweepResult,
         enough: Callable[[], bool],
         may_ask: Callable[[], Awaitable[bool]],
+        changed: Callable[[], None] = lambda: None,
     ) -> int:
-        """Asks until `enough`; returns how many were not asked though it was not enough."""
+        """Asks until `enough`; returns how many were not asked though it was not enough.
+
+        `changed` is told of each answer that differs from the one before.
+        """
         queue = deque(entries)
 
         async def worker() -> None:
-            while not self._hopeless(result) and not enough() and queue and await may_ask():
-                if queue:  # another worker may have taken the last one meanwhile
-                    await self._ask(queue.popleft(), window, result)
+            while result.ended is None and not enough() and queue and await may_ask():
+                if queue and await self._ask(queue.popleft(), window, result):
+                    changed()
 
         async with asyncio.TaskGroup() as workers:
             for _ in range(min(CONCURRENCY, len(queue))):
                 workers.create_task(worker())
         return 0 if enough() else len(queue)
 
-    async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> None:
+    async def _ask(self, entry: Entry, window: Window, result: SweepResult) -> bool:
+        """Asks one template; whether its answer differs from the one before."""
         template_id = entry.template.id
         before = self._ledger.latest(template_id, window.month)
         try:
@@ -145,25 +152,75 @@ class Sweep:
             after = await self._usage(template_id, window)
             corrected = self._ledger.record(template_id, window, after, self._clock())
         except NotResetError as error:
-            entry.asked_at, entry.failing = self._clock(), True  # shown, at 0
-            result.errors.append(error)
-            return
+            result.failed.append((entry, error))
+            return False
         except UpstreamError as error:
-            if error.reason is Reason.NOT_FOUND and self._discovered:
-                self._gone(template_id, window)
-                return
-            entry.failing = True
-            self._failures += error.reason in _OUTAGE
-            result.errors.append(error)
-            return
+            self._failed(entry, error, result)
+            return False
         self._failures = 0
         result.answered += 1
         clock = self._clock()
         result.corrections += corrected
-        self._residual.take(before, after)
-        grew = any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
-        active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (grew and bool(before))
+        self._residual.take(template_id, before, after)
+        changed = differs(before, after)
+        active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (changed and bool(before))
         self._book.answered(entry, poll=self._poll, window=window, active=active, clock=clock)
+        return changed
+
+    def _failed(self, entry: Entry, error: UpstreamError, result: SweepResult) -> None:
+        """Ends the sweep when the failure looks like one that the others share."""
+        result.failed.append((entry, error))
+        if not entry.failures:
+            self._failures += 1
+        most = _MOST_FAILURES if error.reason in _OUTAGE else CONCURRENCY
+        if result.ended is None and (error.reason in _ALIKE or self._failures >= most):
+            result.ended = error
+
+    def _judge(self, result: SweepResult, window: Window) -> None:
+        """Tells failures of single templates from those of the vendor.
+
+        A template that is not found is gone where the list no longer has it either; the first time
+        the next list is waited for. So many of them at once that most of the answers are no others
+        mean that the route is gone.
+        """
+        new = [e for e, error in result.failed if _is_absent(error) and e.listed and not e.failures]
+        if result.ended is None and len(new) > max(1, result.answered):
+            result.ended = next(error for entry, error in result.failed if entry is new[0])
+        ended = result.ended
+        own = ended is None or (result.answered > 0 and ended.reason not in _ALIKE)
+        clock = self._clock()
+        kept: list[tuple[Entry, UpstreamError]] = []
+        for entry, error in result.failed:
+            absent = self._discovered and error.status == 404
+            if absent and not entry.listed and result.ended is None:
+                self._gone(entry.template.id, window)
+                continue
+            if absent and result.ended is None and not entry.failures:
+                entry.failures = 1
+                continue
+            if own or isinstance(error, NotResetError):
+                entry.failed(error, clock)
+            entry.tried_at = clock
+            kept.append((entry, error))
+        result.failed = kept
+
+    def _vouch(self, result: SweepResult) -> None:
+        """What holds good: new answers, and what was not asked unless an outage kept it from it.
+
+        So do the zeros of templates that the vendor has not reset yet.
+        """
+        unasked = result.ended is None or self._residual.explained
+        failed = {entry.template.id for entry, _ in result.failed}
+        self._book.vouch(
+            self._clock(),
+            {
+                entry.template.id
+                for entry in self._book
+                if entry.asked_poll == self._poll
+                or isinstance(entry.error, NotResetError)
+                or (unasked and entry.error is None and entry.template.id not in failed)
+            },
+        )
 
     async def _usage(self, template_id: str, window: Window) -> Readings:
         call = self._source.usage(template_id, window)
@@ -176,11 +233,6 @@ class Sweep:
         self._residual.move(before, self._ledger.latest(template_id, window.month))
         self._book.gone(template_id)
 
-    def _hopeless(self, result: SweepResult) -> bool:
-        return self._failures >= _MOST_FAILURES or (
-            bool(result.errors) and result.errors[-1].reason in _HOPELESS
-        )
-
     def _sums(self, window: Window) -> dict[Field, float]:
         sums = dict.fromkeys(EXPLAINED_FIELDS, 0.0)
         for template_id in self._ledger.templates():
@@ -188,3 +240,7 @@ class Sweep:
                 if field_ in sums:
                     sums[field_] += value
         return sums
+
+
+def _is_absent(error: UpstreamError) -> bool:
+    return error.reason is Reason.NOT_FOUND

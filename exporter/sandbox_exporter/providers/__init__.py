@@ -9,13 +9,20 @@ from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.client.retry import LONGEST_PAUSE
 from sandbox_exporter.config.model import NONE, Account
 from sandbox_exporter.providers import dreadnode, seacloud, seacloud_history
-from sandbox_exporter.providers.base import Endpoint, History, Provider, TemplateSource
+from sandbox_exporter.providers.base import (
+    Endpoint,
+    History,
+    Provider,
+    TemplatePage,
+    TemplateSource,
+)
 from sandbox_exporter.secret import Secret
 
 __all__ = [
     "Endpoint",
     "History",
     "Provider",
+    "TemplatePage",
     "TemplateSource",
     "build",
     "build_client",

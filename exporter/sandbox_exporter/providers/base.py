@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -25,14 +25,25 @@ class Endpoint:
     """A deployment may lack it: 404, 405 and 501 then mean unsupported, tried again hourly."""
 
 
+@dataclass(frozen=True, slots=True)
+class TemplatePage:
+    """A part of a vendor's list of templates."""
+
+    templates: Sequence[Template]
+    items: int
+    """Items on the page, those left out included: the next page begins so many further."""
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    """What is wrong with the items that cannot be used, by a number that tells them apart."""
+
+
 class TemplateSource(Protocol):
     """A vendor that breaks usage down by template."""
 
-    page_size: int
-    """Templates that one call of `list` brings."""
+    async def page(self, offset: int) -> TemplatePage:
+        """The templates that the key may see from `offset` on; raises `UpstreamError`.
 
-    async def list(self) -> Sequence[Template]:
-        """Every template the key may see, without duplicates; raises `UpstreamError`."""
+        A page that brings nothing new is the end of the list: pages may overlap.
+        """
         ...
 
     async def usage(self, template_id: str, window: Window) -> Readings:

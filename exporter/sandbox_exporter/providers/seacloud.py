@@ -6,14 +6,14 @@ templates, error bodies). Facts that no public page states are marked "unknown" 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure, classify
-from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import BILLING_UNITS, MIB, Field, Readings, Template
-from sandbox_exporter.providers.base import Endpoint, TemplateSource
+from sandbox_exporter.providers.base import Endpoint, TemplatePage, TemplateSource
 from sandbox_exporter.providers.parse import (
     amount,
     identifier,
@@ -24,7 +24,7 @@ from sandbox_exporter.providers.parse import (
 )
 from sandbox_exporter.secret import Secret
 
-_MAX_PAGES = 1000
+_PAGE_SIZE = 100
 _NO_FILTER = "all"
 """A template of this id cannot be asked for: it would bring the account's totals."""
 _PREVIOUS_MONTH_EVERY = 3600.0
@@ -93,31 +93,28 @@ class SeaCloud:
 class SeaCloudTemplates:
     """The templates of a SeaCloud account and the usage of each."""
 
-    page_size = 100
-
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def list(self) -> Sequence[Template]:
-        """Every template, page by page.
+    async def page(self, offset: int) -> TemplatePage:
+        """One page; an item that cannot be used is left out, whatever the others are.
 
         Whether the answer is a bare array or an object around it, and how large a page may be, is
-        unknown: pages are read until one brings nothing new.
+        unknown.
         """
-        found: dict[str, Template] = {}
-        offset = 0
-        for _ in range(_MAX_PAGES):
-            params = {"limit": self.page_size, "offset": offset}
-            items = _template_page(await self._client.get("templates", "/templates", params))
-            before = len(found)
-            for place, item in enumerate(items, start=offset):
-                template = _template(mapping(item, f"templates[{place}]"), place)
-                found.setdefault(template.id, template)
-            if len(found) == before:
-                found.pop(_NO_FILTER, None)
-                return tuple(found.values())
-            offset += len(items)
-        raise UpstreamError(Reason.TOO_LARGE, f"templates: over {_MAX_PAGES} pages")
+        params = {"limit": _PAGE_SIZE, "offset": offset}
+        items = _template_items(await self._client.get("templates", "/templates", params))
+        templates: list[Template] = []
+        left_out: dict[int, str] = {}
+        for place, item in enumerate(items, start=offset):
+            try:
+                template = _template(item, f"templates[{place}]", self._client.mask)
+            except AnswerError as error:
+                left_out[hash(repr(item))] = error.message
+                continue
+            if template.id != _NO_FILTER:
+                templates.append(template)
+        return TemplatePage(templates, len(items), left_out)
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         """One template's share of the summary."""
@@ -186,7 +183,7 @@ def _check_window(answer: Mapping[str, object], window: Window) -> None:
             raise AnswerError(f"{key}: the answer is for another window than asked ({asked})")
 
 
-def _template_page(answer: object) -> Sequence[object]:
+def _template_items(answer: object) -> Sequence[object]:
     """The array in an answer; null stands for an empty one, as some servers write it."""
     if answer is None or isinstance(answer, list):
         return answer or []
@@ -201,25 +198,45 @@ def _template_page(answer: object) -> Sequence[object]:
     raise unexpected("answer", "an array of templates or an object with one", answer)
 
 
-def _template(item: Mapping[str, object], index: int) -> Template:
-    path = f"templates[{index}]"
+def _template(item: object, path: str, mask: Callable[[str], str]) -> Template:
+    """A listed template. Only its id must be sound: what else cannot be read counts as missing."""
+    fields = mapping(item, path)
+    template_id = identifier(fields, "templateID", path)
+    if mask(template_id) != template_id:
+        raise AnswerError(f"{path}.templateID: holds the account's own secret")
     return Template(
-        id=identifier(item, "templateID", path),
-        name=_first_name(item, "names", path) or _first_name(item, "aliases", path),
-        type=text(item, "type", path),
-        version=text(item, "version", path),
-        spawn_count=int(amount(item, "spawnCount", path) or 0),
-        last_spawned=_moment(item.get("lastSpawnedAt")),
+        id=template_id,
+        name=_first_name(fields, mask),
+        type=_label(fields.get("type"), mask),
+        version=_label(fields.get("version"), mask),
+        spawn_count=_count(fields),
+        last_spawned=_moment(fields.get("lastSpawnedAt")),
     )
 
 
-def _first_name(item: Mapping[str, object], key: str, path: str) -> str:
-    names = item.get(key)
-    if names is None:
+def _first_name(item: Mapping[str, object], mask: Callable[[str], str]) -> str:
+    for names in (item.get("names"), item.get("aliases")):
+        labels = (_label(name, mask) for name in names) if isinstance(names, list) else ()
+        if label := next(filter(None, labels), ""):
+            return label
+    return ""
+
+
+def _label(value: object, mask: Callable[[str], str]) -> str:
+    """A text or whole number as a label's value; empty for anything else."""
+    try:
+        # Masked before it is cut: a cut through the secret would leave half of it.
+        label = text({"": mask(value) if isinstance(value, str) else value}, "")
+    except AnswerError:
         return ""
-    if not isinstance(names, list):
-        raise unexpected(f"{path}.{key}", "an array", names)
-    return next((name[:256] for name in names if isinstance(name, str) and name), "")
+    return label.encode("utf-8", "replace").decode()  # a lone surrogate cannot be published
+
+
+def _count(item: Mapping[str, object]) -> int:
+    try:
+        return int(amount(item, "spawnCount") or 0)
+    except AnswerError:
+        return 0
 
 
 def _moment(value: object) -> float:

@@ -13,7 +13,7 @@ from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import Endpoint, TemplateSource, build_client
+from sandbox_exporter.providers import Endpoint, TemplatePage, TemplateSource, build_client
 from sandbox_exporter.snapshot import AccountSnapshot
 
 
@@ -21,7 +21,6 @@ class Fleet:
     """A vendor and its templates, without a network."""
 
     name = "seacloud"
-    page_size = 100
 
     def __init__(self, size: int) -> None:
         self.ids = [f"tpl-custom-{number:016x}" for number in range(size)]
@@ -29,9 +28,10 @@ class Fleet:
         self.templates: TemplateSource | None = self
         self._polls = 0
 
-    async def list(self) -> Sequence[Template]:
+    async def page(self, offset: int) -> TemplatePage:
         """Every template."""
-        return [Template(name, f"team/{name}", "custom", "1.0.0") for name in self.ids]
+        ids = self.ids[offset:]
+        return TemplatePage([Template(n, f"team/{n}", "custom", "1.0.0") for n in ids], len(ids))
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         """One template's usage; gives way as a call over a network does."""

@@ -21,7 +21,7 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
-from sandbox_exporter.providers import Endpoint, TemplateSource
+from sandbox_exporter.providers import Endpoint, TemplatePage, TemplateSource
 from sandbox_exporter.providers.base import Cycle, Trend
 
 ROUNDING = 0.01
@@ -46,7 +46,6 @@ class Vendor:
     def __init__(self, templates: Sequence[str] = ("a", "b")) -> None:
         self.names = templates
         self.templates: TemplateSource | None = self
-        self.page_size = 100
         self.began = 0
         """No usage before this."""
         self.keeps_from = 0
@@ -106,9 +105,11 @@ class Vendor:
             for day in range(month.start, month.end, Cycle.DAY)
         }
 
-    async def list(self) -> Sequence[Template]:
+    async def page(self, offset: int) -> TemplatePage:
         await self._called("templates", None, 0, 0)
-        return [Template(name, name=f"name of {name}", type="custom") for name in self.names]
+        names = self.names[offset:]
+        listed = [Template(name, name=f"name of {name}", type="custom") for name in names]
+        return TemplatePage(listed, len(listed))
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         raise AssertionError("only the poller asks this")

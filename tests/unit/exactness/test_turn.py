@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -19,7 +19,7 @@ from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
-from sandbox_exporter.providers import Endpoint
+from sandbox_exporter.providers import Endpoint, TemplatePage
 from sandbox_exporter.snapshot import AccountSnapshot
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Vendor:
     """Exact totals at constant rates, and whatever is wrong with them around the turn."""
 
     name = "seacloud"
-    page_size = 100
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -66,8 +65,9 @@ class Vendor:
             return self.used(scope, self.resets_at, end)
         return self.used(scope, window.start, end)
 
-    async def list(self) -> Sequence[Template]:
-        return [Template(id_) for id_ in RATES]
+    async def page(self, offset: int) -> TemplatePage:
+        listed = [Template(id_) for id_ in RATES][offset:]
+        return TemplatePage(listed, len(listed))
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         return self._answer(template_id, window)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -23,7 +22,7 @@ from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import Marks
-from sandbox_exporter.providers import Endpoint
+from sandbox_exporter.providers import Endpoint, TemplatePage
 
 CLOSE = MonthClose(settle=3600.0, zero=3600.0)
 STEP = 900.0
@@ -65,15 +64,15 @@ class FakeVendor:
     now: float = 0.0
 
     name = "fake"
-    page_size = 100
 
     def __post_init__(self) -> None:
         self.endpoints = (Endpoint("summary", self._summary),)
         self.templates = self
 
-    async def list(self) -> Sequence[Template]:
+    async def page(self, offset: int) -> TemplatePage:
         self._fail()
-        return [Template(t.id) for t in self.templates_ if t.created <= self.now < t.deleted]
+        listed = [Template(t.id) for t in self.templates_ if t.created <= self.now < t.deleted]
+        return TemplatePage(listed[offset:], len(listed[offset:]))
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         self._fail()

@@ -206,7 +206,7 @@ def test_a_rendering_tells_its_size(in_virtual_time: InVirtualTime) -> None:
         publisher = Publisher(SelfMetrics(), loop.time)
         publisher.restart([account(1.0, templates=3)])
         await publisher.render()
-        # Account: counter, gauge, up, and two of its templates' numbers; a template: three each.
-        assert b"sandbox_exporter_published_samples 14.0" in publisher.page.text.plain
+        # Account: counter, gauge, up, and three of its templates' numbers; a template: three each.
+        assert b"sandbox_exporter_published_samples 15.0" in publisher.page.text.plain
 
     in_virtual_time(test)

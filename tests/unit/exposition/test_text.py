@@ -64,7 +64,7 @@ def test_many_samples_come_in_chunks_of_one_family() -> None:
     )
     chunks = list(render(Snapshot((account,))))
     assert max(chunk.samples for chunk in chunks) == CHUNK
-    assert sum(chunk.samples for chunk in chunks) == 3 * count + 2
+    assert sum(chunk.samples for chunk in chunks) == 3 * count + 3
     text, openmetrics = whole(Snapshot((account,)))
     assert text.count("# TYPE sandbox_template_cost_usd_total counter") == 1
     assert openmetrics.count("sandbox_template_cost_usd_created{") == count
@@ -76,6 +76,7 @@ def test_what_is_missing_has_no_series() -> None:
     assert text.splitlines()[2:] == [
         'sandbox_exporter_templates{provider="seacloud",account="a",state="known"} 0.0',
         'sandbox_exporter_templates{provider="seacloud",account="a",state="dropped"} 0.0',
+        'sandbox_exporter_templates{provider="seacloud",account="a",state="invalid"} 0.0',
     ]
     assert openmetrics == text
     assert whole(Snapshot()) == ("", "")

@@ -16,7 +16,7 @@ from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import Endpoint, TemplateSource
+from sandbox_exporter.providers import Endpoint, TemplatePage, TemplateSource
 
 ACCOUNT = Account("prod", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE"))
 
@@ -26,12 +26,15 @@ class FakeVendor:
 
     name = "seacloud"
     page_size = 100
+    """Templates on a page of the list."""
 
     def __init__(self, *ids: str, decimals: int | None = None) -> None:
         self.usages: dict[str, dict[Field, float]] = {id_: {Field.COST_USD: 0.0} for id_ in ids}
         self.unlisted: dict[Field, float] = {}
         """Usage of the account that is no template's."""
         self.listing = [Template(id_) for id_ in ids]
+        self.unusable: dict[int, str] = {}
+        """What is wrong with further items of the list."""
         self.failures: dict[str, UpstreamError] = {}
         """By endpoint or template id."""
         self.calls: list[tuple[str, Window | None]] = []
@@ -43,7 +46,7 @@ class FakeVendor:
             Endpoint("storage", self._storage, optional=True),
             Endpoint("costs_previous", self._costs, every=3600.0, optional=True),
         )
-        self._decimals = decimals
+        self._decimals = self.account_decimals = decimals
 
     def asked(self) -> list[str]:
         """What was asked since this was last called, in order."""
@@ -58,7 +61,7 @@ class FakeVendor:
         for usage in (*self.usages.values(), self.unlisted):
             for field_, value in usage.items():
                 total[field_] = total.get(field_, 0.0) + value
-        return self._rounded(total)
+        return self._rounded(total, self.account_decimals)
 
     def use(self, id_: str, cost: float, **levels: float) -> None:
         """A template uses something and comes to have levels."""
@@ -66,13 +69,15 @@ class FakeVendor:
         usage[Field.COST_USD] = usage.get(Field.COST_USD, 0.0) + cost
         usage.update({Field(name): value for name, value in levels.items()})
 
-    async def list(self) -> Sequence[Template]:
+    async def page(self, offset: int) -> TemplatePage:
         await self._called("templates", None)
-        return tuple(self.listing)
+        templates = self.listing[offset : offset + self.page_size]
+        unusable = list(self.unusable.items()) if offset == 0 else []
+        return TemplatePage(templates, len(templates), dict(unusable))
 
     async def usage(self, template_id: str, window: Window) -> Readings:
         await self._called(template_id, window)
-        return self._rounded(self.usages[template_id])
+        return self._rounded(self.usages[template_id], self._decimals)
 
     async def _summary(self, window: Window) -> Readings:
         await self._called("summary", window)
@@ -94,11 +99,11 @@ class FakeVendor:
         if name in self.failures:
             raise self.failures[name]
 
-    def _rounded(self, usage: Readings) -> Readings:
-        if self._decimals is None:
+    def _rounded(self, usage: Readings, decimals: int | None) -> Readings:
+        if decimals is None:
             return dict(usage)
         units = {f: BILLING_UNITS.get(f, 1.0) for f in usage}
-        return {f: round(v / units[f], self._decimals) * units[f] for f, v in usage.items()}
+        return {f: round(v / units[f], decimals) * units[f] for f, v in usage.items()}
 
 
 @dataclass

@@ -97,7 +97,8 @@ def test_one_failing_endpoint_leaves_the_others(
     snapshot = polled.poller.snapshot()
     endpoint = "template_summary" if failing == "a" else failing
     assert [name for name, is_up in up(snapshot).items() if not is_up] == [endpoint]
-    assert snapshot.error == f"{endpoint}: server: HTTP 500"
+    told = "template a: HTTP 500" if failing == "a" else "HTTP 500"
+    assert snapshot.error == f"{endpoint}: server: {told}"
     assert snapshot.usage.counters == {COST: 7.0}
     assert costs(snapshot)["b"] == 2.0
     (record,) = caplog.records
@@ -248,7 +249,8 @@ def test_a_template_beyond_the_bound_is_born_at_zero_when_it_gets_its_place(
     polled.poll()
     assert polled.poller.snapshot().templates_dropped == 1
     vendor.listing = [Template("second")]
-    polled.poll(after=MAX_AGE + 60)
+    polled.poll(after=MAX_AGE)
+    polled.poll(after=60)
     assert costs(polled.poller.snapshot()) == {"second": 0.0}
 
 
@@ -259,9 +261,10 @@ def test_a_long_list_is_not_read_at_each_poll(
     vendor = fake_vendor(*(f"t{n:04d}" for n in range(5000)))
     polled = make_polled(vendor, max_requests_per_minute=170, max_templates=10)
     polled.poll()
+    vendor.asked()
     for _ in range(6):
         polled.poll(after=60)
-    assert vendor.asked().count("templates") == 3
+        assert vendor.asked().count("templates") <= 17
 
 
 def test_a_corrected_total_is_counted(
@@ -380,3 +383,120 @@ def test_a_months_turn_drops_templates_that_are_gone(
     assert "gone" in polled.poller.ledger.templates()  # it had usage in the month that closed
     polled.poll(after=month.next().end + 3600 - polled.clocks.wall)
     assert polled.poller.ledger.templates() == ["stays"]
+
+
+def test_a_template_that_always_fails_hides_nothing_of_an_idle_account(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled
+) -> None:
+    """Its own series go after five minutes; those that nobody need ask stay, and health tells."""
+    vendor = fake_vendor("a", "b", "c")
+    polled = make_polled(vendor)
+    polled.poll()
+    vendor.failures["b"] = DOWN
+    while polled.poller.snapshot().error == "":
+        polled.poll(after=60)
+    assert sorted(costs(polled.poller.snapshot())) == ["a", "b", "c"]
+    for _ in range(6):
+        polled.poll(after=60)
+    snapshot = polled.poller.snapshot()
+    assert sorted(costs(snapshot)) == ["a", "c"]
+    assert snapshot.up
+    assert snapshot.error == "template_summary: server: template b: HTTP 500"
+    vendor.failures.clear()
+    for _ in range(6):
+        polled.poll(after=60)
+    assert polled.poller.snapshot().error == ""
+    assert sorted(costs(polled.poller.snapshot())) == ["a", "b", "c"]
+
+
+def test_a_template_grows_stale_by_the_clock_alone(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled
+) -> None:
+    """Whoever watches the clock sees that there is something to publish."""
+    vendor = fake_vendor("a", "b")
+    polled = make_polled(vendor)
+    polled.poll()
+    vendor.failures["b"] = DOWN
+    polled.poll(after=MAX_AGE)
+    moment = polled.poller.moment()
+    polled.clocks.advance(300)
+    polled.clocks.advance(MAX_AGE)
+    assert polled.poller.moment() != moment
+
+
+def test_a_route_that_vanishes_is_told_and_wipes_nothing_at_once(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The endpoint is down with one line, and the series stay for five minutes."""
+    vendor = fake_vendor("a", "b", "c")
+    for id_ in "abc":
+        vendor.use(id_, 1.0, running_sandboxes=1)
+    polled = make_polled(vendor)
+    polled.poll()
+    vendor.failures |= dict.fromkeys("abc", LACKING)
+    for _ in range(5):
+        for id_ in "abc":
+            vendor.use(id_, 1.0)
+        polled.poll(after=59)
+        assert not up(polled.poller.snapshot())["template_summary"]
+        assert len(costs(polled.poller.snapshot())) == 3
+    (record,) = caplog.records
+    assert vars(record)["reason"] == "not_found"
+    vendor.use("a", 1.0)
+    polled.poll(after=59)
+    assert costs(polled.poller.snapshot()) == {}
+
+
+def test_an_item_that_cannot_be_used_is_told(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are polled; a count, the endpoint's health and one line tell of it."""
+    vendor = fake_vendor("a")
+    vendor.unusable = {1: "templates[1].templateID: expected printable text, got text"}
+    polled = make_polled(vendor)
+    for _ in range(3):
+        polled.poll(after=60)
+    snapshot = polled.poller.snapshot()
+    assert list(costs(snapshot)) == ["a"]
+    assert (snapshot.up, snapshot.templates_invalid) == (True, 1)
+    assert snapshot.error.startswith("templates: schema: 1 left out that cannot be used: templates")
+    (record,) = caplog.records
+    assert vars(record)["endpoint"] == "templates"
+    vendor.unusable = {}
+    polled.poll(after=60)
+    assert polled.poller.snapshot().templates_invalid == 0
+    assert polled.poller.snapshot().error == ""
+
+
+def test_a_rejected_key_is_one_line(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For all endpoints and all polls until it is mended."""
+    vendor = fake_vendor("a")
+    rejected = UpstreamError(Reason.AUTH, "HTTP 401", status=401)
+    names = ("summary", "storage", "costs_previous", "templates")
+    vendor.failures |= dict.fromkeys(names, rejected)
+    polled = make_polled(vendor)
+    with caplog.at_level(logging.INFO):
+        for _ in range(50):
+            polled.poll(after=60)
+        (record,) = caplog.records
+        assert vars(record)["endpoint"] == ",".join((*names, "template_summary"))
+        vendor.failures.clear()
+        polled.poll(after=60)
+    assert caplog.records[1].getMessage() == "recovered after 50 min"
+
+
+def test_templates_of_a_first_list_of_many_polls_are_no_births(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled
+) -> None:
+    """All of them were there at the start, however late the list comes to them."""
+    vendor = fake_vendor(*(f"t{n}" for n in range(30)))
+    vendor.page_size = 1
+    for n in range(30):
+        vendor.use(f"t{n}", 3.0)
+    polled = make_polled(vendor, max_requests_per_minute=100)
+    for _ in range(12):
+        polled.poll(after=60)
+    assert set(costs(polled.poller.snapshot()).values()) == {3.0}
+    assert len(costs(polled.poller.snapshot())) == 30

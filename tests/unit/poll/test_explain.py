@@ -18,7 +18,7 @@ def begun(residual: Residual, poll: int, total: float, month: Month = MONTH) -> 
 def settled(total: float) -> Residual:
     """A residual after a first poll in which one template had all the usage."""
     residual = begun(Residual(), 1, total)
-    residual.take({}, {USD: total})
+    residual.take("a", {}, {USD: total})
     residual.end(1, 1)
     return residual
 
@@ -33,7 +33,7 @@ def test_what_templates_report_explains_the_account() -> None:
     residual = begun(settled(5.0), 2, 8.0)
     assert not residual.explained
     assert residual.changed
-    residual.take({USD: 5.0}, {USD: 8.0})
+    residual.take("a", {USD: 5.0}, {USD: 8.0})
     assert residual.explained
 
 
@@ -66,7 +66,7 @@ def test_rounding_explains_small_differences_only_where_values_are_rounded() -> 
     """Four decimals of an hour are 0.36 s; values with more decimals show any difference."""
     residual = Residual()
     residual.begin({VCPU: 1.2345 * HOUR}, MONTH, dict)
-    residual.take({}, {VCPU: 1.2345 * HOUR})
+    residual.take("a", {}, {VCPU: 1.2345 * HOUR})
     residual.end(1, 1)
     for hours, explained in ((1.2346, True), (1.2349, False), (1.2345001234567, False)):
         residual.begin({VCPU: hours * HOUR}, MONTH, dict)
@@ -77,7 +77,7 @@ def test_running_sandboxes_are_whole() -> None:
     """They are never rounded, so one more is always a change."""
     residual = Residual()
     residual.begin({Field.RUNNING_SANDBOXES: 1000.0}, MONTH, dict)
-    residual.take({}, {Field.RUNNING_SANDBOXES: 1000.0})
+    residual.take("a", {}, {Field.RUNNING_SANDBOXES: 1000.0})
     residual.end(1, 1)
     residual.begin({Field.RUNNING_SANDBOXES: 1001.0}, MONTH, dict)
     assert not residual.explained

@@ -4,6 +4,7 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -419,3 +420,145 @@ def test_templates_that_exceed_their_account_are_told(fake_vendor: type[FakeVend
         Reason.SCHEMA,
         "templates add up to more than their account: is template_id ignored?",
     )
+
+
+def test_one_forbidden_template_leaves_a_busy_fleet_alone(fake_vendor: type[FakeVendor]) -> None:
+    """A refusal of one template says nothing of the others: all of them are asked."""
+    vendor = fake_vendor(*ids(100))
+    for id_ in ids(100):
+        vendor.use(id_, 1.0, running_sandboxes=1)
+    vendor.failures["t000"] = UpstreamError(Reason.FORBIDDEN, "no", status=403)
+    sweeps = Sweeps(vendor)
+    for _ in range(3):
+        vendor.asked()
+        assert sweeps.run().answered == 99
+        assert set(vendor.asked()) >= set(ids(100)[1:])
+
+
+def test_templates_that_fail_for_good_do_not_end_the_sweeps(fake_vendor: type[FakeVendor]) -> None:
+    """Once known they are asked last, and are no sign of an outage."""
+    vendor = fake_vendor(*ids(100))
+    for id_ in ids(100):
+        vendor.use(id_, 1.0, running_sandboxes=1)
+    vendor.failures |= dict.fromkeys(ids(20), DOWN)
+    sweeps = Sweeps(vendor)
+    iter_asked(sweeps, 6, budget=120)
+    for id_ in ids(100):
+        vendor.use(id_, 1.0)
+    result = sweeps.run(120)
+    assert (result.answered, result.ended) == (80, None)
+    assert {entry.template.id for entry in sweeps.book if not entry.current} == set(ids(20))
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_route_that_is_gone_is_no_death_of_templates(
+    fake_vendor: type[FakeVendor], status: int
+) -> None:
+    """Templates that the list still shows stay, whatever the route says of all of them."""
+    vendor = fake_vendor(*ids(40))
+    for id_ in ids(40):
+        vendor.use(id_, 1.0, running_sandboxes=1)
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.failures |= dict.fromkeys(
+        ids(40), UpstreamError(Reason.NOT_FOUND, "no route", status=status)
+    )
+    for _ in range(3):
+        for id_ in ids(40):
+            vendor.use(id_, 1.0)
+        result = sweeps.run()
+        assert result.ended is not None
+        assert len(sweeps.book) == 40
+        assert not any(entry.current for entry in sweeps.book)
+    vendor.failures.clear()
+    assert sweeps.run().answered == 40
+
+
+def test_a_listed_template_that_is_not_found_waits_for_the_next_list(
+    fake_vendor: type[FakeVendor],
+) -> None:
+    """Deleted a moment ago it is no failure; still listed later it is."""
+    vendor = fake_vendor("a", "b", "c")
+    for id_ in "abc":
+        vendor.use(id_, 1.0, running_sandboxes=1)
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.failures["a"] = NOT_FOUND
+    assert sweeps.run().errors == []
+    assert sweeps.book.failure() is None
+    assert sweeps.run().errors == [NOT_FOUND]
+    assert str(sweeps.book.failure()) == "template a: gone"
+    vendor.listing = vendor.listing[1:]
+    sweeps.run()
+    sweeps.run()
+    assert [entry.template.id for entry in sweeps.book] == ["b", "c"]
+
+
+def test_a_busy_template_that_fails_does_not_have_all_others_asked_each_poll(
+    fake_vendor: type[FakeVendor],
+) -> None:
+    """Its usage is looked for among the others once, and then ever more rarely."""
+    vendor = fake_vendor(*ids(100))
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.failures["t050"] = DOWN
+    vendor.asked()
+    for _ in range(30):
+        vendor.use("t050", 1.0)
+        sweeps.run()
+    assert 100 <= len(vendor.asked()) <= 700
+    assert sweeps.oldest() <= 30 * INTERVAL
+
+
+def test_what_a_failing_template_used_hides_no_other_for_long(
+    fake_vendor: type[FakeVendor],
+) -> None:
+    """Another one that comes to use something is found with the next search."""
+    vendor = fake_vendor(*ids(100))
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.failures["t050"] = DOWN
+    vendor.use("t050", 9.0)
+    sweeps.run()
+    vendor.use("t070", 2.0)
+    sweeps.run()
+    sweeps.run()
+    assert sweeps.known("t070") == 2.0
+    for _ in range(20):
+        vendor.use("t050", 1.0)
+        vendor.use("t080", 1.0)
+        sweeps.run()
+    assert sweeps.known("t080") == 20.0
+
+
+def test_a_small_difference_among_many_idle_templates_is_found_at_once(
+    fake_vendor: type[FakeVendor],
+) -> None:
+    """What rounding may explain depends on those that changed, not on those that were asked."""
+    vendor = fake_vendor(*ids(400))
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.use("t399", 0.30)
+    sweeps.run()
+    assert sweeps.known("t399") == 0.30
+
+
+def test_an_exact_account_of_rounded_templates_needs_no_needless_sweeps(
+    fake_vendor: type[FakeVendor],
+) -> None:
+    """How the account rounds says nothing of how templates do."""
+    random = Random(7)
+    vendor = fake_vendor(*ids(200), decimals=4)
+    vendor.account_decimals = None
+    for id_ in ids(200):
+        vendor.use(id_, random.random() * 10, running_sandboxes=0)
+    for id_ in ids(10):
+        vendor.use(id_, 0.0, running_sandboxes=1)
+    sweeps = Sweeps(vendor)
+    sweeps.run()
+    vendor.asked()
+    for _ in range(12):
+        for id_ in ids(10):
+            vendor.use(id_, random.random() * 0.01)
+        sweeps.run()
+    assert set(vendor.asked()) == set(ids(10))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from sandbox_exporter.billing import Month, Window
+from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Template
 from sandbox_exporter.poll.budget import Pace
 from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook
@@ -8,6 +9,7 @@ from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook
 MONTH = Month(2026, 11)
 WINDOW = Window(MONTH, MONTH.start, MONTH.start + 3600)
 CLOCK = 10_000.0
+DOWN = UpstreamError(Reason.SERVER, "HTTP 500", status=500)
 
 
 def ids(book: TemplateBook) -> list[str]:
@@ -94,6 +96,7 @@ def test_a_template_never_asked_goes_when_it_leaves_the_list() -> None:
     book = TemplateBook(10)
     book.update([Template("a")], CLOCK)
     book.update([], CLOCK + 1)
+    book.update([], CLOCK + 2)
     assert ids(book) == []
     book.gone("a")
 
@@ -124,9 +127,64 @@ def test_a_template_that_keeps_failing_grows_stale_alone() -> None:
     book.update([Template("a"), Template("b")], CLOCK)
     answer_all(book)
     failing, skipped = book
-    failing.failing = True
-    assert [entry.fresh(CLOCK + 300.0, 300.0) for entry in book] == [True, True]
-    assert (failing.fresh(CLOCK + 301.0, 300.0), skipped.fresh(CLOCK + 301.0, 300.0)) == (
-        False,
-        True,
-    )
+    failing.failed(DOWN, CLOCK + 60)
+    book.vouch(CLOCK + 60, {"b"})
+    assert (book.stale(CLOCK + 300, 300.0), book.stale(CLOCK + 301, 300.0)) == (0, 1)
+    assert (failing.fresh(CLOCK + 301, 300.0), skipped.fresh(CLOCK + 9999, 300.0)) == (False, True)
+
+
+def test_a_template_that_fails_is_asked_last_and_ever_more_rarely() -> None:
+    """At the next poll and the one after, then less often, and each five minutes in the end."""
+    book = TemplateBook(10)
+    book.update([Template("a"), Template("b")], CLOCK)
+    failing, other = book
+    failing.failed(DOWN, CLOCK)
+    clock, tries = CLOCK, []
+    for _ in range(30):
+        clock += 60
+        book.answered(other, poll=1, window=WINDOW, active=True, clock=clock)
+        if "a" in asked(book, clock):
+            assert asked(book, clock) == ["b", "a"]
+            tries.append(clock - CLOCK)
+            failing.failed(DOWN, clock)
+    assert tries == [60, 120, 240, 480, 780, 1080, 1380, 1680]
+    book.answered(failing, poll=2, window=WINDOW, active=True, clock=clock)
+    assert sorted(asked(book, clock + 60)) == ["a", "b"]
+
+
+def test_a_closed_month_is_asked_of_a_failing_template_at_each_poll() -> None:
+    """There are few polls before its final total can no longer be shown."""
+    book = TemplateBook(10)
+    book.update([Template("a")], CLOCK)
+    (failing,) = book
+    for _ in range(5):
+        failing.failed(DOWN, CLOCK)
+    closing = Window(MONTH, MONTH.start, MONTH.end)
+    assert not asked(book, CLOCK + 60)
+    assert book.compulsory(closing, CLOCK + 60, 60.0, Pace(9, 60.0)) == [failing]
+
+
+def test_one_list_that_lacks_a_template_may_have_skipped_it() -> None:
+    """Pages of a list that shrinks meanwhile do: idle templates go with the second such list."""
+    book = TemplateBook(10)
+    book.update([Template("a"), Template("b")], CLOCK)
+    answer_all(book)
+    book.update([Template("b")], CLOCK + MAX_AGE)
+    assert ids(book) == ["a", "b"]
+    book.update([Template("a"), Template("b")], CLOCK + MAX_AGE + 60)
+    book.update([Template("b")], CLOCK + MAX_AGE + 120)
+    assert ids(book) == ["a", "b"]
+    book.update([Template("b")], CLOCK + MAX_AGE + 180)
+    assert ids(book) == ["b"]
+
+
+def test_a_list_read_in_part_adds_templates_and_removes_none() -> None:
+    """Those that it has not come to keep their places within the bound."""
+    book = TemplateBook(3)
+    book.update([Template("a"), Template("b")], CLOCK)
+    for _ in range(3):
+        found = [Template("c"), Template("d", spawn_count=1)]
+        book.update(found, CLOCK + MAX_AGE + 60, whole=False)
+    assert ids(book) == ["a", "b", "d"]
+    assert book.dropped == 1
+    assert [entry.listed for entry in book] == [True] * 3

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from sandbox_exporter.client import Client
+from sandbox_exporter.secret import Secret
 
 Params = Mapping[str, str | int] | None
 
@@ -17,11 +18,15 @@ class FakeClient:
 
     def __init__(self, *answers: object) -> None:
         self._answers = list(answers)
+        self.secret = "not-to-be-shown-anywhere"
         self.calls: list[tuple[str, str, Params]] = []
 
     async def get(self, endpoint: str, path: str, params: Params = None) -> object:
         self.calls.append((endpoint, path, params))
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    def mask(self, text: str) -> str:
+        return Secret(self.secret).mask(text)
 
     @property
     def client(self) -> Client:

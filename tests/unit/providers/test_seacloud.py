@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Failure
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import GB, GIB, HOUR, MIB, Field, Readings, Template
+from sandbox_exporter.providers.listing import read_templates
 from sandbox_exporter.providers.seacloud import SeaCloud, SeaCloudTemplates, explain, headers
 from sandbox_exporter.secret import Secret
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from tests.unit.providers.conftest import FakeClient
 
 MONTH = Month(2026, 11)
+SECRET = "sk-live/0123456789abcdef"
 WINDOW = Window(MONTH, MONTH.start, MONTH.start + 3600)
 SUMMARY = {
     "vcpu_hours": 1.5,
@@ -46,7 +50,7 @@ def fetch(client: FakeClient, endpoint: str) -> Readings:
 
 def listed(client: FakeClient) -> Sequence[Template]:
     """The templates that the client's answers list."""
-    return asyncio.run(SeaCloudTemplates(client.client).list())
+    return asyncio.run(read_templates(SeaCloudTemplates(client.client)))
 
 
 def test_the_summary_in_base_units(answering: Callable[..., FakeClient]) -> None:
@@ -220,10 +224,6 @@ def test_a_template_as_it_is_listed(
     [
         ({"error": "x"}, r"^answer: expected an array of templates"),
         ("text", r"^answer: expected an object"),
-        ([1], r"^templates\[0\]: expected an object"),
-        ([{"templateID": "a"}, {}], r"^templates\[1\]\.templateID: expected text"),
-        ([{"templateID": "a", "names": "n"}], r"^templates\[0\]\.names: expected an array"),
-        ([{"templateID": "a", "spawnCount": -1}], r"^templates\[0\]\.spawnCount: expected"),
     ],
 )
 def test_a_list_that_is_none_is_refused(
@@ -248,6 +248,73 @@ ITEM = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (1, "templates[7]: expected an object, got 1"),
+        ({}, "templates[7].templateID: expected text of 1 to 256 characters, got nothing"),
+        *(
+            ({"templateID": bad}, f"templates[7].templateID: expected {told}")
+            for bad, told in (
+                ("", "text of 1 to 256 characters, got text"),
+                (5, "text of 1 to 256 characters, got 5"),
+                ("x" * 257, "text of 1 to 256 characters, got text"),
+                ("a\nb", "printable text, got text"),
+                ("a\0", "printable text, got text"),
+                ("\ud800", "printable text, got text"),
+            )
+        ),
+        ({"templateID": SECRET}, "templates[7].templateID: holds the account's own secret"),
+        (
+            {"templateID": f"x-{b64encode(SECRET.encode()).decode()}"},
+            "templates[7].templateID: holds the account's own secret",
+        ),
+    ],
+)
+def test_an_item_that_cannot_be_used_is_left_out(
+    answering: Callable[..., FakeClient], item: object, message: str
+) -> None:
+    """The others are listed, whatever it is, and what is wrong with it is told."""
+    client = answering([{"templateID": "a"}, item, {"templateID": "b"}])
+    client.secret = SECRET
+    page = asyncio.run(SeaCloudTemplates(client.client).page(6))
+    assert [template.id for template in page.templates] == ["a", "b"]
+    assert (page.items, list(page.left_out.values())) == (3, [message])
+
+
+@pytest.mark.parametrize(
+    ("fields", "template"),
+    [
+        ({"names": "n", "aliases": {"a": 1}}, Template("a")),
+        ({"names": [[], "n\n\ud800"]}, Template("a", "n\n?")),
+        ({"type": [], "version": True}, Template("a")),
+        ({"spawnCount": -1}, Template("a")),
+        ({"spawnCount": "many"}, Template("a")),
+        (
+            {"names": [SECRET], "type": f"<{quote(SECRET, safe='')}>", "version": f"{SECRET}!"},
+            Template("a", "***", "<***>", "***!"),
+        ),
+        ({"names": ["x" * 250 + SECRET]}, Template("a", "x" * 250 + "***")),
+    ],
+)
+def test_a_field_that_cannot_be_read_counts_as_missing(
+    answering: Callable[..., FakeClient], fields: dict[str, object], template: Template
+) -> None:
+    """What only describes a template refuses neither the list nor the template, nor tells a key."""
+    client = answering([{"templateID": "a", **fields}])
+    client.secret = SECRET
+    assert listed(client) == (template,)
+
+
+def test_a_page_of_items_that_cannot_be_used_is_not_the_end(
+    answering: Callable[..., FakeClient],
+) -> None:
+    """The ones after it are listed; the same page once more ends the list."""
+    client = answering([{"templateID": "a"}], [{"templateID": ""}], [{"templateID": "b"}])
+    assert [template.id for template in listed(client)] == ["a", "b"]
+    assert listed(answering([None, {"templateID": 1}])) == ()
+
+
 @given(st.lists(ITEM | JSON, max_size=3) | JSON)
 def test_no_list_breaks_the_reading(answering: Callable[..., FakeClient], page: object) -> None:
     """Whatever comes is a list of sane templates or a schema error."""
@@ -256,7 +323,8 @@ def test_no_list_breaks_the_reading(answering: Callable[..., FakeClient], page: 
     except AnswerError:
         return
     for template in templates:
-        assert template.id.isprintable()
+        for label in (template.id, template.name, template.type, template.version):
+            label.encode()
         assert max(len(template.name), len(template.type), len(template.version)) <= 256
         assert template.last_spawned < 1e14
 
