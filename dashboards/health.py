@@ -162,7 +162,8 @@ def _latency() -> time_series.Panel:
         SECONDS,
         legend_beside=True,
     )
-    buckets = f"{metric(_DURATION)}_bucket{{{promql.ACCOUNTS}}}"
+    # Durations are told of all accounts of a provider together.
+    buckets = f"{metric(_DURATION)}_bucket{{{promql.PROVIDERS}}}"
     spread = f"sum by (endpoint, le) ({promql.rate(buckets)})"
     return lines(
         about,

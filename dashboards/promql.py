@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from dashboards.names import metric
 
-ACCOUNTS = 'provider=~"$provider", account=~"$account"'
+PROVIDERS = 'provider=~"$provider"'
+ACCOUNTS = f'{PROVIDERS}, account=~"$account"'
 """The accounts chosen on the dashboard."""
 TEMPLATES = f'{ACCOUNTS}, template_id=~"$template"'
 """The templates chosen. An account's own series, having no `template_id`, match only `All`."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import Request, urlopen
@@ -46,8 +47,18 @@ class Running(NamedTuple):
             body: bytes = answer.read()
         return body
 
+    def status(self, path: str) -> int:
+        """The status of an answer."""
+        connection = HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", path)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
     def end(self) -> None:
         """Ends the program and waits until it has."""
+        if self.process.poll() is not None:
+            return
         self.process.terminate()
         self.process.communicate(timeout=START_SECONDS)
 
@@ -113,12 +124,12 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """Starts programs, and ends them after the test; their log is `log` in `tmp_path`."""
     with ExitStack() as programs, (tmp_path / "log").open("w") as log:
 
-        def launch(*command: str, port: int = 0) -> Running:
+        def launch(*command: str, port: int = 0, printing: bool = False) -> Running:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=environment,
-                stdout=None if port else subprocess.PIPE,
+                stdout=None if port and not printing else subprocess.PIPE,
                 stderr=log,
                 text=True,
             )

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import pytest
 
 from sandbox_exporter.billing import MonthClose
-from sandbox_exporter.exposition.text import render
 from sandbox_exporter.model import BILLING_UNITS, Field, Template
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.simulator.clock import SimulatedClock
@@ -28,6 +27,7 @@ from sandbox_exporter.simulator.settings import Settings
 from sandbox_exporter.simulator.simulation import Simulation
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage
 from tests.e2e.conftest import Running, serving
+from tests.rendering import whole
 
 
 def _at(text: str) -> int:
@@ -131,10 +131,9 @@ def _live_lines() -> Iterator[str]:
                 TemplateUsage(Template(name), ledger.show(name, now)) for name in TEMPLATES
             ),
         )
-        for chunk in render(Snapshot((account,))):
-            for line in chunk.openmetrics.splitlines():
-                if line.startswith("sandbox_"):
-                    series[line.rpartition(" ")[0]].append(f"{line} {now}\n")
+        for line in whole(Snapshot((account,)))[1].splitlines():
+            if line.startswith("sandbox_"):
+                series[line.rpartition(" ")[0]].append(f"{line} {now}\n")
     for lines in series.values():
         yield from lines
     yield "# EOF\n"

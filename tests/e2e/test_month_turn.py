@@ -15,13 +15,13 @@ from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.exposition.text import render
 from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.providers import Endpoint, TemplatePage
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
+from tests.rendering import whole
 
 TURN = Month(2026, 11).start
 START, END = TURN - 10 * HOUR, TURN + 10 * HOUR
@@ -120,11 +120,10 @@ def scrapes(vendor: FleetVendor) -> dict[str, dict[str, list[tuple[int, str]]]]:
                     ledger.restore(poller.ledger.marks(now))
                 poller = exporter(vendor, ledger, clock)
             runner.run(poller.poll())
-            for chunk in render(Snapshot((poller.snapshot(),))):
-                for line in chunk.text.splitlines():
-                    if line.startswith(("sandbox_account", "sandbox_template")):
-                        series, value = line.rsplit(" ", 1)
-                        found[series.partition("{")[0]][series].append((now, value))
+            for line in whole(Snapshot((poller.snapshot(),)))[0].splitlines():
+                if line.startswith(("sandbox_account", "sandbox_template")):
+                    series, value = line.rsplit(" ", 1)
+                    found[series.partition("{")[0]][series].append((now, value))
     return found
 
 

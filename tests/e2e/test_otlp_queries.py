@@ -113,7 +113,7 @@ async def _history() -> History:
         history.scraped.extend(f"{line} {now}" for line in page if not line.startswith("#"))
         families = chain(
             usage_families(snapshot, now * NANO),
-            own_families(metrics.registry, START * NANO, now * NANO),
+            own_families(metrics, START * NANO, now * NANO),
         )
         wire = [encode_metrics(r).SerializeToString() for r in requests(families, resource())]
         history.pushed.extend(_lines(wire, now))

@@ -206,7 +206,13 @@ async def test_an_account_that_moved_to_another_vendor_leaves_nothing(
     await running.until(cost(5.0))
     moved = account(vendor, provider="dreadnode", organization="acme")
     await running.reload(Config((moved,)))
-    await running.until('sandbox_up{provider="dreadnode",account="prod"}', gone="seacloud")
+    await running.until('sandbox_up{provider="dreadnode",account="prod"}')
+    await running.until(gone='account="prod",provider="seacloud"')
+    # How long a provider's calls took is told of all its accounts together.
+    former = [line for line in running.text.splitlines() if "seacloud" in line]
+    assert {line.partition("_seconds_")[0] for line in former} == {
+        "sandbox_exporter_api_request_duration"
+    }
 
 
 @pytest.mark.parametrize("where", ["file", "state_file", "ca_file"])

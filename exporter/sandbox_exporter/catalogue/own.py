@@ -14,10 +14,10 @@ API_REQUESTS = Metric(
 API_DURATION = Metric(
     "sandbox_exporter_api_request_duration_seconds",
     Type.HISTOGRAM,
-    "Duration of upstream calls, retries too.",
+    "Duration of upstream calls, retries too, of all accounts of a provider.",
     "HTTP client",
     "seconds",
-    ("provider", "account", "endpoint"),
+    ("provider", "endpoint"),
 )
 API_ERRORS = Metric(
     "sandbox_exporter_api_errors_total",

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_STEP = 16384
+"""Compressed bytes that become text at one go, so that scrapes are served in between."""
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One exposition format, plain and compressed."""
+    """One exposition format, compressed: scrapers ask for that, and the text is far longer."""
 
-    parts: tuple[bytes, ...]
-    """The text piece by piece: to join the pieces would take as much memory again."""
     gzip: bytes
+    size: int
+    """Bytes of the text."""
+
+    def parts(self) -> Iterator[bytes]:
+        """The text step by step, for the few who ask without compression."""
+        reader = zlib.decompressobj(_GZIP)
+        for start in range(0, len(self.gzip), _STEP):
+            yield reader.decompress(self.gzip[start : start + _STEP])
 
     @property
     def plain(self) -> bytes:
-        """The whole text, joined for the few who ask without compression."""
-        return b"".join(self.parts)
+        """The whole text."""
+        return b"".join(self.parts())
 
 
 @dataclass(frozen=True, slots=True)

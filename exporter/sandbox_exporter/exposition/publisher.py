@@ -1,23 +1,23 @@
-"""Publishing: each change of the snapshot is rendered once, and swapped in whole."""
+"""Publishing: what changed is rendered, and the page is swapped in whole."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from sandbox_exporter.exposition.page import Body, Page
+from sandbox_exporter.exposition.page import Page
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.exposition.text import render
+from sandbox_exporter.exposition.sheet import Sheet
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot
 
-_REFRESH = 60.0
-"""Seconds after which the exporter's own metrics are rendered anew though no poll published."""
-_LEVEL = 1
-"""Compression level: the lines are so alike that higher ones cost much and save little."""
-_GZIP = 16 + zlib.MAX_WBITS
+OLDEST = 1.0
+"""Seconds after which all that was published or counted is on the page at the latest."""
+_REST = 0.2
+"""Seconds between two renderings at least, so that what is published together is rendered so."""
+_SHARE = 5
+"""Rendering takes one part in so many of the time, unless the page would become too old."""
 
 
 class Publisher:
@@ -34,11 +34,12 @@ class Publisher:
         self._taken: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._served: tuple[int, Mapping[str, float]] = (0, {})
-        self.page = _Assembly().finish(metrics, 0, {})
+        self._sheet = Sheet(metrics, ())
+        self.page = Page(*self._sheet.bodies())
 
     @property
     def snapshot(self) -> Snapshot:
-        """The newest snapshot, which the page follows within moments."""
+        """The newest snapshot, which the page follows within a second."""
         return Snapshot(tuple(self._accounts.values()))
 
     @property
@@ -63,6 +64,7 @@ class Publisher:
             name: self._taken[name] if before.get(name) is account else now
             for name, account in self._accounts.items()
         }
+        self._sheet = Sheet(self._metrics, tuple(self._accounts))
         self._changed.set()
 
     def publish(self, account: AccountSnapshot) -> None:
@@ -70,58 +72,25 @@ class Publisher:
         if account.account in self._accounts:
             self._accounts[account.account] = account
             self._taken[account.account] = self._clock()
+            self._sheet.published(account.account)
             self._changed.set()
 
     async def run(self) -> None:
-        """Renders whenever something was published; runs until it is cancelled."""
+        """Renders what is published, and each second what was counted, until it is cancelled."""
         while True:
-            with suppress(TimeoutError):  # nothing published: refresh the exporter's own metrics
-                async with asyncio.timeout(_REFRESH):
-                    await self._changed.wait()
+            began = self._clock()
             await self.render()
+            took = self._clock() - began
+            await asyncio.sleep(max(_REST, min((_SHARE - 1) * took, OLDEST - 2 * took)))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(began + OLDEST - self._clock()):
+                    await self._changed.wait()
 
     async def render(self) -> None:
-        """Renders the snapshot as it is now and swaps the page."""
+        """Renders what changed up to now and swaps the page."""
         self._changed.clear()
-        began, taken = self._clock(), self.taken
-        assembly = _Assembly()
-        for chunk in render(self.snapshot):
-            assembly.add(chunk.text, chunk.openmetrics, chunk.samples)
-            await asyncio.sleep(0)
-        self._metrics.published_samples.set(assembly.samples)
-        self._metrics.publish_duration.set(self._clock() - began)
-        self.page = assembly.finish(self._metrics, self.page.number + 1, taken)
-
-
-class _Assembly:
-    """Both bodies while they are put together, compressed step by step."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-        self._plain: tuple[list[bytes], list[bytes]] = ([], [])
-        self._gzip: tuple[list[bytes], list[bytes]] = ([], [])
-        self._compressors = tuple(zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP) for _ in range(2))
-
-    def add(self, text: str, openmetrics: str, samples: int) -> None:
-        self.samples += samples
-        plain = text.encode()
-        # Most text is the same in both formats: it is kept once.
-        self.add_bytes(plain, plain if openmetrics is text else openmetrics.encode())
-
-    def add_bytes(self, *parts: bytes) -> None:
-        for plain, packed, compressor, part in zip(
-            self._plain, self._gzip, self._compressors, parts, strict=True
-        ):
-            plain.append(part)
-            packed.append(compressor.compress(part))
-
-    def finish(self, metrics: SelfMetrics, number: int, taken: Mapping[str, float]) -> Page:
-        """The page, with the exporter's own metrics at its end."""
-        self.add_bytes(*metrics.render())
-        text, openmetrics = (
-            Body(tuple(plain), b"".join(packed) + compressor.flush())
-            for plain, packed, compressor in zip(
-                self._plain, self._gzip, self._compressors, strict=True
-            )
-        )
-        return Page(text, openmetrics, number, taken)
+        began, sheet, taken = self._clock(), self._sheet, self.taken
+        if await sheet.render(dict(self._accounts)):
+            self._metrics.published_samples.set(sheet.samples)
+            self._metrics.publish_duration.set(self._clock() - began)
+        self.page = Page(*sheet.bodies(), self.page.number + 1, taken)

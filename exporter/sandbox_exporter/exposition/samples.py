@@ -17,7 +17,7 @@ from sandbox_exporter.catalogue import (
     UsageMetric,
 )
 from sandbox_exporter.model import KINDS, Kind
-from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, Usage
+from sandbox_exporter.snapshot import AccountSnapshot, Usage
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
 """Label values in the order of the metric's labels, and the value."""
@@ -43,9 +43,9 @@ def began(entry: UsageMetric, account: AccountSnapshot) -> int:
     return account.created if is_month else 0
 
 
-def health_rows(snapshot: Snapshot) -> Iterator[tuple[Metric, Rows]]:
+def health_rows(snapshots: Iterable[AccountSnapshot]) -> Iterator[tuple[Metric, Rows]]:
     """The metrics of accounts and their endpoints that are no usage."""
-    accounts = [((a.provider, a.account), a) for a in snapshot.accounts]
+    accounts = [((a.provider, a.account), a) for a in snapshots]
     endpoints = [((*key, e.name), e) for key, a in accounts for e in a.endpoints]
     yield BUDGET, ((key, a.budget_usd) for key, a in accounts if a.budget_usd is not None)
     yield UP, ((key, float(a.up)) for key, a in accounts if a.tried)

@@ -1,17 +1,14 @@
-"""The exporter's own metrics, in a registry of their own."""
+"""The exporter's own metrics."""
 
 from __future__ import annotations
 
 import platform
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -22,6 +19,15 @@ from sandbox_exporter import __version__, catalogue
 from sandbox_exporter.catalogue import Metric
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import Reason
+from sandbox_exporter.exposition.instruments import (
+    Counter,
+    Distribution,
+    Gauge,
+    Histogram,
+    Owner,
+    Series,
+)
+from sandbox_exporter.exposition.text import Family, Line, header, label_text
 
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -30,11 +36,13 @@ class SelfMetrics:
     """What the exporter counts of itself."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # gauges in text 0.0.4
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.process = CollectorRegistry()
+        """What the client library tells of the process (`process_*`, `python_*`)."""
+        ProcessCollector(registry=self.process)
+        PlatformCollector(registry=self.process)
+        GCCollector(registry=self.process)
+        self.instruments: list[Counter | Gauge | Histogram] = []
+        self._changed: set[Owner] = set()
         self.requests = self._make(Counter, catalogue.API_REQUESTS)
         self.errors = self._make(Counter, catalogue.API_ERRORS)
         self.corrections = self._make(Counter, catalogue.CORRECTIONS)
@@ -49,18 +57,15 @@ class SelfMetrics:
         self.web_reload_ok.set(1)
         self._state: tuple[Gauge, Gauge] | None = None
         self.otlp_exports = self._make(Counter, catalogue.OTLP_EXPORTS)
-        self.duration = Histogram(
-            catalogue.API_DURATION.name,
-            catalogue.API_DURATION.help,
-            catalogue.API_DURATION.labels,
-            registry=self.registry,
-            buckets=_BUCKETS,
-        )
+        self.duration = Histogram(catalogue.API_DURATION, self._changed, _BUCKETS)
+        self.instruments.append(self.duration)
         build = self._make(Gauge, catalogue.BUILD_INFO)
         build.labels(__version__, platform.python_version()).set(1)
 
     def _make(self, kind: type[_M], metric: Metric) -> _M:
-        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
+        made = kind(metric, self._changed)
+        self.instruments.append(made)
+        return made
 
     def account(self, account: Account) -> AccountMetrics:
         """The metrics of one account's polls; there are none of them before its first."""
@@ -68,17 +73,8 @@ class SelfMetrics:
 
     def forget(self, account: Account) -> None:
         """Drops the series of an account that the configuration no longer has."""
-        labels = {"provider": account.provider, "account": account.name}
-        for metric in (
-            self.requests,
-            self.errors,
-            self.duration,
-            self.corrections,
-            self.skipped,
-            self.poll_duration,
-            self.last_poll,
-        ):
-            metric.remove_by_labels(labels)
+        for instrument in self.instruments:
+            instrument.forget((account.provider, account.name))
 
     def reloaded(self, now: float, *, ok: bool) -> None:
         """Notes an attempt to load the configuration at `now` (Unix seconds)."""
@@ -98,12 +94,34 @@ class SelfMetrics:
         successful, moment = self._state
         successful.set(ok)
         if ok:
-            moment.set_to_current_time()
+            moment.set(time.time())
 
-    def render(self) -> tuple[bytes, bytes]:
-        """The metrics as text 0.0.4 and as OpenMetrics, the latter with its end mark."""
-        openmetrics: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]
-        return generate_text(self.registry), openmetrics
+    def changed(self) -> set[Owner]:
+        """Whose series changed since the last call."""
+        changed = set(self._changed)
+        self._changed.difference_update(changed)
+        return changed
+
+    def families(self, owners: Sequence[Owner]) -> Iterator[Family]:
+        """The families that are counted by account, with the series of some accounts."""
+        for instrument in self.instruments:
+            if instrument.by_account:
+                yield instrument.metric, _lines(instrument, owners)
+
+    def render(self) -> tuple[str, str]:
+        """The other families as text 0.0.4 and as OpenMetrics, the latter with its end mark."""
+        others = [instrument for instrument in self.instruments if not instrument.by_account]
+        samples = ["".join(_samples(instrument)) for instrument in others]
+        text, openmetrics = (
+            "".join(
+                header(instrument.metric, openmetrics=form) + lines
+                for instrument, lines in zip(others, samples, strict=True)
+                if lines
+            )
+            for form in (False, True)
+        )
+        end: bytes = generate_openmetrics(self.process)  # type: ignore[no-untyped-call]
+        return text + generate_text(self.process).decode(), openmetrics + end.decode()
 
 
 class AccountMetrics:
@@ -116,7 +134,7 @@ class AccountMetrics:
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """Counts an upstream call that took `seconds`."""
         self._metrics.requests.labels(*self._labels, endpoint, code).inc()
-        self._metrics.duration.labels(*self._labels, endpoint).observe(seconds)
+        self._metrics.duration.labels(self._labels[0], endpoint).observe(seconds)
 
     def error(self, endpoint: str, reason: Reason) -> None:
         """Counts a failed upstream call."""
@@ -134,6 +152,40 @@ class AccountMetrics:
     def skipped(self, count: int) -> None:
         """Counts template calls that were not needed."""
         self._metrics.skipped.labels(*self._labels).inc(count)
+
+
+def _lines(instrument: Counter | Gauge | Histogram, owners: Iterable[Owner]) -> Iterator[Line]:
+    """The lines of what is counted by account: counters and gauges."""
+    for owner in owners:
+        for values, series in instrument.rows(owner):
+            if isinstance(series, Series):
+                yield _sorted(instrument.metric, values), series.value, 0.0
+
+
+def _samples(instrument: Counter | Gauge | Histogram) -> Iterator[str]:
+    """The lines of what is counted of the exporter as a whole, the same in both formats."""
+    name = instrument.metric.name
+    for values, series in instrument.rows():
+        labels = _sorted(instrument.metric, values)
+        if isinstance(series, Distribution):
+            yield from _buckets(name, labels, series)
+        else:
+            braced = f"{{{labels}}}" if labels else ""
+            yield f"{name}{braced} {series.value!r}\n"
+
+
+def _buckets(name: str, labels: str, series: Distribution) -> Iterator[str]:
+    counts = list(accumulate(series.counts))
+    for bound, count in zip((*map(repr, _BUCKETS), "+Inf"), counts, strict=True):
+        yield f'{name}_bucket{{{labels},le="{bound}"}} {float(count)!r}\n'
+    yield f"{name}_count{{{labels}}} {float(counts[-1])!r}\n"
+    yield f"{name}_sum{{{labels}}} {series.sum!r}\n"
+
+
+def _sorted(metric: Metric, values: Sequence[str]) -> str:
+    """Labels in alphabetical order, as Prometheus client libraries write them."""
+    pairs = sorted(zip(metric.labels, values, strict=True))
+    return label_text(*zip(*pairs, strict=True)) if pairs else ""
 
 
 _M = TypeVar("_M", Counter, Gauge)

@@ -1,4 +1,4 @@
-"""A snapshot as lines of the Prometheus text format 0.0.4 and of OpenMetrics 1.0.
+"""Accounts as lines of the Prometheus text format 0.0.4 and of OpenMetrics 1.0.
 
 The two differ in their headers and in the `_created` lines that OpenMetrics wants beside each
 counter; a sample's own line is the same in both and made once.
@@ -6,8 +6,9 @@ counter; a sample's own line is the same in both and made once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sandbox_exporter.catalogue import TEMPLATE_INFO, TEMPLATE_METRICS, Metric, UsageMetric
 from sandbox_exporter.exposition.samples import (
@@ -17,34 +18,36 @@ from sandbox_exporter.exposition.samples import (
     health_rows,
     value_of,
 )
-from sandbox_exporter.snapshot import AccountSnapshot, Snapshot
+from sandbox_exporter.snapshot import AccountSnapshot
 
 CHUNK = 2000
 """Samples that are rendered at one go, so that scrapes are served between two chunks."""
 
-_Line = tuple[str, float, float]
+Line = tuple[str, float, float]
 """Labels without braces, value, and when the counter began (0: not known)."""
+Family = tuple[Metric, Iterable[Line]]
+_Accounts = Sequence[AccountSnapshot]
 
 
 @dataclass(slots=True)
 class Chunk:
-    """A few thousand lines in both formats."""
+    """A few thousand lines in both formats, which are one and the same text for most families."""
 
     text: str
     openmetrics: str
     samples: int
 
 
-def render(snapshot: Snapshot) -> Iterator[Chunk]:
-    """Every family of the snapshot, a chunk at a time; families without samples are left out."""
+def families(accounts: _Accounts) -> Iterator[Family]:
+    """Every family in its order, those without samples too."""
     labels = _Labels()
     for usage_family in account_families():
-        yield from _family(usage_family[0].metric, _account_lines(usage_family, snapshot))
+        yield usage_family[0].metric, _account_lines(usage_family, accounts)
     for entry in TEMPLATE_METRICS:
-        yield from _family(entry.metric, _template_lines(entry, snapshot, labels))
-    yield from _family(TEMPLATE_INFO, _info_lines(snapshot, labels))
-    for metric, rows in health_rows(snapshot):
-        yield from _family(metric, _health_lines(metric, rows))
+        yield entry.metric, _template_lines(entry, accounts, labels)
+    yield TEMPLATE_INFO, _info_lines(accounts, labels)
+    for metric, rows in health_rows(accounts):
+        yield metric, _health_lines(metric, rows)
 
 
 def header(metric: Metric, *, openmetrics: bool) -> str:
@@ -60,33 +63,31 @@ def label_text(names: Iterable[str], values: Iterable[str]) -> str:
     return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
-def _family(metric: Metric, lines: Iterator[_Line]) -> Iterator[Chunk]:
-    first = True
-    while chunk := _chunk(metric, lines):
-        if first:
-            chunk.text = header(metric, openmetrics=False) + chunk.text
-            chunk.openmetrics = header(metric, openmetrics=True) + chunk.openmetrics
-            first = False
+def chunks(metric: Metric, lines: Iterable[Line]) -> Iterator[Chunk]:
+    """The lines of a family without its header, so many at one go."""
+    left = iter(lines)
+    while chunk := _chunk(metric, islice(left, CHUNK)):
         yield chunk
 
 
-def _chunk(metric: Metric, lines: Iterator[_Line]) -> Chunk | None:
-    """The next lines of a family; None when there are no more."""
+def _chunk(metric: Metric, lines: Iterable[Line]) -> Chunk | None:
+    """Lines of a family; None when there are none."""
     name = metric.name
     text: list[str] = []
-    openmetrics: list[str] = []
+    openmetrics = text
     for labels, value, created in lines:
         line = f"{name}{{{labels}}} {value!r}\n"
         text.append(line)
-        if created:
+        if openmetrics is not text:
             openmetrics.append(line)
+        elif created:
+            openmetrics = list(text)
+        if created:
             openmetrics.append(f"{metric.family}_created{{{labels}}} {created!r}\n")
-        if len(text) >= CHUNK:
-            break
     if not text:
         return None
     plain = "".join(text)
-    return Chunk(plain, "".join(openmetrics) if openmetrics else plain, len(text))
+    return Chunk(plain, plain if openmetrics is text else "".join(openmetrics), len(text))
 
 
 @dataclass(slots=True)
@@ -105,8 +106,8 @@ class _Labels:
         return text
 
 
-def _account_lines(entries: list[UsageMetric], snapshot: Snapshot) -> Iterator[_Line]:
-    for account in snapshot.accounts:
+def _account_lines(entries: list[UsageMetric], accounts: _Accounts) -> Iterator[Line]:
+    for account in accounts:
         for entry in entries:
             names = ("provider", "account", *(name for name, _ in entry.fixed))
             fixed = (value for _, value in entry.fixed)
@@ -116,8 +117,8 @@ def _account_lines(entries: list[UsageMetric], snapshot: Snapshot) -> Iterator[_
                 yield labels, value, float(began(entry, account))
 
 
-def _template_lines(entry: UsageMetric, snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
-    for account in snapshot.accounts:
+def _template_lines(entry: UsageMetric, accounts: _Accounts, labels: _Labels) -> Iterator[Line]:
+    for account in accounts:
         created = float(began(entry, account))
         for template in account.templates:
             value = value_of(entry, template.usage)
@@ -125,8 +126,8 @@ def _template_lines(entry: UsageMetric, snapshot: Snapshot, labels: _Labels) -> 
                 yield labels.template(account, template.template.id), value, created
 
 
-def _info_lines(snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
-    for account in snapshot.accounts:
+def _info_lines(accounts: _Accounts, labels: _Labels) -> Iterator[Line]:
+    for account in accounts:
         for entry in account.templates:
             template = entry.template
             more = label_text(
@@ -135,7 +136,7 @@ def _info_lines(snapshot: Snapshot, labels: _Labels) -> Iterator[_Line]:
             yield f"{labels.template(account, template.id)},{more}", 1.0, 0.0
 
 
-def _health_lines(metric: Metric, rows: Rows) -> Iterator[_Line]:
+def _health_lines(metric: Metric, rows: Rows) -> Iterator[Line]:
     return ((label_text(metric.labels, values), value, 0.0) for values, value in rows)
 
 

@@ -40,7 +40,7 @@ def usage_families(snapshot: Snapshot, now: int) -> Iterator[Family]:
     for entry in TEMPLATE_METRICS:
         yield Family(instrument(entry.metric), _template_points(entry, snapshot, templates, now))
     yield Family(instrument(TEMPLATE_INFO), _info_points(snapshot, templates, now))
-    for metric, rows in health_rows(snapshot):
+    for metric, rows in health_rows(snapshot.accounts):
         points = [
             NumberDataPoint(dict(zip(metric.labels, values, strict=True)), 0, now, value)
             for values, value in rows

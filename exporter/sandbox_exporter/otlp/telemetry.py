@@ -100,5 +100,5 @@ class Telemetry:
     def _collect(self) -> Export:
         now = time.time_ns()
         usage = usage_families(self._publisher.snapshot, now)
-        own = own_families(self._metrics.registry, self._began, now)
+        own = own_families(self._metrics, self._began, now)
         return Export(requests(chain(usage, own), self._resource), self._publisher.taken)

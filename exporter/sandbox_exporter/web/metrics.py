@@ -6,6 +6,8 @@ a framework's request and response objects would be the larger part of that.
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,14 +47,16 @@ def metrics_app(site: Site) -> ASGIApp:
         wanted = form, gzip = choose(accept, encoding)
         page = site.page()
         prepared = page.openmetrics if form is Format.OPENMETRICS else page.text
-        body = prepared.gzip if gzip else prepared.plain
-        length = (b"content-length", b"%d" % len(body))
-        headers = (*_HEADERS[wanted], length)
+        length = len(prepared.gzip) if gzip else prepared.size
+        headers = (*_HEADERS[wanted], (b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body"})
             return
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        for number, part in enumerate((prepared.gzip,) if gzip else prepared.parts()):
+            if number:
+                await asyncio.sleep(0)  # others have their turn, and a break is noticed
+            await send({"type": "http.response.body", "body": part, "more_body": True})
         # The server takes no more before the client has taken nearly all of that, or has left.
         await send({"type": "http.response.body", "more_body": True})
         gone = scope.get("extensions", {}).get(GONE)

@@ -4,8 +4,12 @@ import asyncio
 import gzip
 from typing import TYPE_CHECKING
 
+import pytest
+
+from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.exposition.sheet import Sheet
 from sandbox_exporter.exposition.text import CHUNK
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
@@ -63,45 +67,93 @@ def test_the_page_is_swapped_as_a_whole(in_virtual_time: InVirtualTime) -> None:
     in_virtual_time(test)
 
 
-def test_publications_during_a_rendering_are_rendered_together(
-    in_virtual_time: InVirtualTime,
-) -> None:
-    """Many accounts that publish at once cause two renderings, not one each."""
+def test_what_is_published_together_is_rendered_together(in_virtual_time: InVirtualTime) -> None:
+    """However many accounts publish, there are a few pages a second, and none is old."""
 
     async def test(loop: VirtualLoop) -> None:
         publisher = Publisher(SelfMetrics(), loop.time)
-        publisher.restart(account(0.0, CHUNK, name) for name in "abcdef")
-        pages = {id(publisher.page): publisher.page}
+        publisher.restart([account(0.0)])
         running = asyncio.create_task(publisher.run())
-        await asyncio.sleep(0)
-        for name in "abcdef":
-            publisher.publish(account(5.0, CHUNK, name))
-            await asyncio.sleep(0)
-        for _ in range(60):
-            pages[id(publisher.page)] = publisher.page
-            await asyncio.sleep(0)
+        await asyncio.sleep(5)
+        first = publisher.page.number
+        for number in range(1000):
+            publisher.publish(account(float(number)))
+            await asyncio.sleep(0.01)
+            if number >= 20:
+                assert publisher.page.taken["a"] > loop.time() - 0.25
         running.cancel()
-        assert costs(publisher) == {b"5.0"}
-        assert len(pages) == 3
+        assert 10 < publisher.page.number - first <= 10 / 0.2 + 1
 
     in_virtual_time(test)
 
 
-def test_the_exporters_own_metrics_are_refreshed_each_minute(
-    in_virtual_time: InVirtualTime,
+@pytest.mark.parametrize("seconds", [0.002, 0.1, 0.3])
+def test_rendering_leaves_most_of_the_time_to_others(
+    in_virtual_time: InVirtualTime, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    """Also when no poll publishes anything."""
+    """A fifth at most, unless what is served would become older than a second."""
+
+    async def test(loop: VirtualLoop) -> None:
+        async def render(*_: object) -> bool:
+            loop.now += seconds
+            return True
+
+        monkeypatch.setattr(Sheet, "render", render)
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(0.0)])
+        running = asyncio.create_task(publisher.run())
+        while loop.time() < 60:
+            publisher.publish(account(loop.time()))
+            await asyncio.sleep(0.01)
+            assert publisher.page.taken.get("a", 0.0) > loop.time() - 1.02
+        running.cancel()
+        rendering = publisher.page.number * seconds
+        assert rendering <= 0.2 * loop.time() + seconds or seconds > 0.2
+
+    in_virtual_time(test)
+
+
+def test_what_was_counted_is_on_the_page_within_a_second(in_virtual_time: InVirtualTime) -> None:
+    """Of the exporter and of an account, also when no poll publishes anything."""
 
     async def test(loop: VirtualLoop) -> None:
         metrics = SelfMetrics()
+        configured = Account("a", "seacloud", "", SecretRef("env", "NONE"))
         publisher = Publisher(metrics, loop.time)
+        publisher.restart([account(0.0)])
         running = asyncio.create_task(publisher.run())
-        await asyncio.sleep(1)
+        await asyncio.sleep(10)
         metrics.reloaded(77.0, ok=True)
-        await asyncio.sleep(60)
+        metrics.account(configured).polled(1.5)
+        await asyncio.sleep(1.01)
+        name = "sandbox_exporter_config_last_reload_success_timestamp_seconds"
+        text = publisher.page.text.plain.decode()
+        assert f"{name} 77.0" in text
+        assert 'poll_duration_seconds{account="a",provider="seacloud"} 1.5' in text
+        metrics.account(configured).polled(2.5)
+        await asyncio.sleep(1.01)
         running.cancel()
-        name = b"sandbox_exporter_config_last_reload_success_timestamp_seconds"
-        assert name + b" 77.0" in publisher.page.text.plain
+        assert 'poll_duration_seconds{account="a",provider="seacloud"} 2.5' in (
+            publisher.page.text.plain.decode()
+        )
+
+    in_virtual_time(test)
+
+
+def test_a_rendering_that_was_cut_short_is_made_up_for(in_virtual_time: InVirtualTime) -> None:
+    """Nothing that changed is forgotten."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(1.0, 2 * CHUNK)])
+        await publisher.render()
+        publisher.publish(account(2.0, 2 * CHUNK))
+        rendering = asyncio.create_task(publisher.render())
+        await asyncio.sleep(0)
+        rendering.cancel()
+        await asyncio.gather(rendering, return_exceptions=True)
+        await publisher.render()
+        assert costs(publisher) == {b"2.0"}
 
     in_virtual_time(test)
 

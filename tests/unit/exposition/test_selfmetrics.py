@@ -6,6 +6,7 @@ from sandbox_exporter import __version__
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from tests.rendering import write
 
 PROD = Account("prod", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE"))
 LABELS = 'account="prod",provider="seacloud"'
@@ -13,7 +14,8 @@ LABELS = 'account="prod",provider="seacloud"'
 
 def served(metrics: SelfMetrics) -> str:
     """The text of the exporter's own metrics."""
-    return metrics.render()[0].decode()
+    owners = [("seacloud", "prod"), ("dreadnode", "other")]
+    return write(metrics.families(owners))[0] + metrics.render()[0]
 
 
 def test_what_runs_is_told() -> None:
@@ -29,8 +31,8 @@ def test_what_runs_is_told() -> None:
 def test_both_formats_are_whole() -> None:
     """OpenMetrics ends with its mark; the text format has no gauges of creation times."""
     text, openmetrics = SelfMetrics().render()
-    assert openmetrics.endswith(b"# EOF\n")
-    assert b"_created" not in text + openmetrics
+    assert openmetrics.endswith("# EOF\n")
+    assert "_created" not in text + openmetrics
 
 
 def test_an_accounts_calls_are_counted() -> None:
@@ -44,11 +46,12 @@ def test_an_accounts_calls_are_counted() -> None:
     account.corrected(2)
     account.skipped(40)
     text = served(metrics)
-    call = 'account="prod",endpoint="summary",provider="seacloud"'
+    endpoint = 'endpoint="summary",provider="seacloud"'
+    call = f'account="prod",{endpoint}'
     coded = 'account="prod",code="200",endpoint="summary",provider="seacloud"'
     for line in (
         f"sandbox_exporter_api_requests_total{{{coded}}} 1.0",
-        f"sandbox_exporter_api_request_duration_seconds_count{{{call}}} 2.0",
+        f"sandbox_exporter_api_request_duration_seconds_count{{{endpoint}}} 2.0",
         f'sandbox_exporter_api_errors_total{{{call},reason="timeout"}} 1.0',
         f"sandbox_exporter_poll_duration_seconds{{{LABELS}}} 1.5",
         f"sandbox_exporter_corrections_total{{{LABELS}}} 2.0",

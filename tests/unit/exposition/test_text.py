@@ -9,17 +9,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from sandbox_exporter.exposition.page import Page
-from sandbox_exporter.exposition.text import CHUNK, label_text, render
+from sandbox_exporter.exposition.text import CHUNK, chunks, families, label_text
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage, Usage
+from tests.rendering import whole
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-def whole(snapshot: Snapshot) -> tuple[str, str]:
-    """A snapshot in both formats, without the exporter's own metrics."""
-    chunks = list(render(snapshot))
-    return "".join(c.text for c in chunks), "".join(c.openmetrics for c in chunks)
 
 
 def test_canned_answers_give_the_golden_text(
@@ -62,9 +57,9 @@ def test_many_samples_come_in_chunks_of_one_family() -> None:
     account = AccountSnapshot(
         "seacloud", "a", created=1, templates=tuple(map(template, range(count)))
     )
-    chunks = list(render(Snapshot((account,))))
-    assert max(chunk.samples for chunk in chunks) == CHUNK
-    assert sum(chunk.samples for chunk in chunks) == 3 * count + 3
+    made = [c for metric, lines in families([account]) for c in chunks(metric, lines)]
+    assert max(chunk.samples for chunk in made) == CHUNK
+    assert sum(chunk.samples for chunk in made) == 3 * count + 3
     text, openmetrics = whole(Snapshot((account,)))
     assert text.count("# TYPE sandbox_template_cost_usd_total counter") == 1
     assert openmetrics.count("sandbox_template_cost_usd_created{") == count

@@ -31,8 +31,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def exports(metrics: SelfMetrics, result: str) -> float:
     """How many exports of metrics ended so."""
-    labels = {"signal": "metrics", "result": result}
-    return metrics.registry.get_sample_value("sandbox_exporter_otlp_exports_total", labels) or 0.0
+    return metrics.otlp_exports.labels("metrics", result).value
 
 
 async def test_a_refusing_collector_is_one_log_line_an_outage(

@@ -28,8 +28,8 @@ from sandbox_exporter.web.site import Site
 
 TEXT, OPENMETRICS = b"text " * 50, b"openmetrics " * 50
 PAGE = Page(
-    text=Body(parts=(TEXT,), gzip=gzip.compress(TEXT)),
-    openmetrics=Body(parts=(OPENMETRICS,), gzip=gzip.compress(OPENMETRICS)),
+    text=Body(gzip.compress(TEXT), len(TEXT)),
+    openmetrics=Body(gzip.compress(OPENMETRICS), len(OPENMETRICS)),
 )
 
 

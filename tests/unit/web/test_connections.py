@@ -182,7 +182,7 @@ def test_no_descriptors_left(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def large_page(exporter: FakeExporter) -> None:
     """A page that no socket's buffers hold."""
-    large = Body(parts=(LARGE,), gzip=gzip.compress(LARGE))
+    large = Body(gzip.compress(LARGE), len(LARGE))
     exporter.page = Page(text=large, openmetrics=large)
 
 
@@ -256,7 +256,7 @@ def test_who_does_not_read_the_end(
 ) -> None:
     """A connection that is to close does so although its client has not read everything."""
     monkeypatch.setattr(protocol, "SLOWEST_READER", 0.05)
-    body = Body(parts=(LARGE[:40_000],), gzip=b"")
+    body = Body(gzip.compress(LARGE[:40_000]), 40_000)
     exporter.page = Page(text=body, openmetrics=body)
     client = _Client(None)
     with serve(new_loop=new_loop) as running:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import gzip
 import http.client
 import socket
+import subprocess
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,9 @@ import httpx
 import pytest
 
 from sandbox_exporter.exposition.page import OPENMETRICS, TEXT, Body, Page
+from sandbox_exporter.exposition.publisher import Publisher
+from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.snapshot import AccountSnapshot
 from tests.unit.web.conftest import PAGE
 
 if TYPE_CHECKING:
@@ -74,7 +81,7 @@ def test_only_a_page_that_came_counts_as_scraped(
     serve: Serve, exporter: FakeExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A HEAD shows no numbers, and neither does a connection that breaks in the middle."""
-    large = replace(PAGE, text=Body(parts=(bytes(50_000_000),), gzip=b""))
+    large = replace(PAGE, text=Body(gzip.compress(bytes(50_000_000)), 50_000_000))
     seen: list[Page] = []
     site = replace(exporter.site(), page=lambda: large, scraped=seen.append)
     with serve(site) as server:
@@ -87,6 +94,22 @@ def test_only_a_page_that_came_counts_as_scraped(
         assert seen == []
         httpx.get(f"{server.url}/metrics", headers={"Accept-Encoding": "identity"})
         assert seen == [large]
+
+
+@pytest.mark.parametrize("options", [[], ["--compressed"]])
+def test_curl_reads_the_page(
+    serve: Serve, exporter: FakeExporter, find_program: Callable[[str], str], options: list[str]
+) -> None:
+    """Compressed, it is one gzip member of many pieces; without that, it comes as text."""
+    publisher = Publisher(SelfMetrics())
+    publisher.restart(AccountSnapshot("seacloud", f"a{number}", tried=True) for number in range(99))
+    asyncio.run(publisher.render())
+    page = publisher.page
+    with serve(replace(exporter.site(), page=lambda: page)) as server:
+        command = [find_program("curl"), "--silent", "--show-error", *options]
+        got = subprocess.check_output([*command, f"{server.url}/metrics"])
+    assert got == page.text.plain
+    assert got.count(b"sandbox_up{") == 99
 
 
 def test_other_methods(serve: Serve) -> None:
