@@ -179,10 +179,11 @@ class Daemon:
             self._config.stale_after,
         ):
             return {}
+        before = {account.name: account for account in self._config.accounts}
         return {
             account.name: self._pollers[account.name]
             for account in config.accounts
-            if account in self._config.accounts
+            if account == before.get(account.name)
         }
 
     def _build(

@@ -24,7 +24,6 @@ from sandbox_exporter.billing import Month, MonthClose
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.exposition.text import render
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.state import Marks
@@ -34,6 +33,7 @@ from tests.campaign.books import DAY, HOUR, MINUTE, TURN, Books, Scenario
 from tests.campaign.process import free_port
 from tests.campaign.report import Report, Table
 from tests.campaign.scenarios import SCENARIOS
+from tests.rendering import whole
 
 CLOSE = MonthClose()
 SERIES = {
@@ -102,14 +102,13 @@ class Simulation:
 
     def _scrape(self, now: int) -> None:
         self.moments.append(now)
-        for chunk in render(Snapshot((self._poller.snapshot(),))):
-            for line in chunk.text.splitlines():
-                if line.startswith("#"):
-                    continue
-                series, _, value = line.rpartition(" ")
-                name = series.partition("{")[0]
-                if name.split("_", 2)[-1] in SERIES:
-                    self.samples[name][series].append((now, value))
+        for line in whole(Snapshot((self._poller.snapshot(),)))[0].splitlines():
+            if line.startswith("#"):
+                continue
+            series, _, value = line.rpartition(" ")
+            name = series.partition("{")[0]
+            if name.split("_", 2)[-1] in SERIES:
+                self.samples[name][series].append((now, value))
 
     def _disturbed(self, now: int) -> bool:
         """Whether something happens near a moment, so that each minute counts."""
