@@ -1,7 +1,8 @@
 """What the exporter costs as accounts and templates grow, and what a version before it cost.
 
 `GROWTH_BEFORE=CHECKOUT` measures that version too, in the same run; `GROWTH_PICTURE=FILE` draws
-what was measured. Every template is busy and is asked in every poll, which is once a minute.
+what was measured; `GROWTH_SIZES=100x10,1x1000` measures only those. Every template is busy and is
+asked in every poll, which is once a minute.
 """
 
 from __future__ import annotations
@@ -78,18 +79,16 @@ def test_growth(
     versions = {"now": ROOT}
     if before := os.environ.get("GROWTH_BEFORE"):
         versions = {"before": Path(before), **versions}
-    most = int(os.environ.get("GROWTH_MOST", "100000"))
     launch = Launch(start, free_port, scraper, tmp_path)
     rows: list[Row] = []
-    for accounts, templates in SIZES:
-        if accounts * templates <= most:
-            upstream = program(
-                "upstream", "--templates", templates, "--active", templates, "--delay", 0.05
-            )
-            for version, checkout in versions.items():
-                rows.append(_measure(launch, upstream, version, checkout, accounts, templates))
-                print(_line(rows[-1]), flush=True)
-            upstream.end()
+    for accounts, templates in _sizes():
+        upstream = program(
+            "upstream", "--templates", templates, "--active", templates, "--delay", 0.05
+        )
+        for version, checkout in versions.items():
+            rows.append(_measure(launch, upstream, version, checkout, accounts, templates))
+            print(_line(rows[-1]), flush=True)
+        upstream.end()
     print(_table(rows))
     if picture := os.environ.get("GROWTH_PICTURE"):
         shown = {
@@ -103,15 +102,23 @@ def test_growth(
         Path(picture).write_text(draw(shown))
 
 
+def _sizes() -> list[tuple[int, int]]:
+    wanted = os.environ.get("GROWTH_SIZES")
+    if wanted is None:
+        return list(SIZES)
+    pairs = (size.split("x") for size in wanted.split(","))
+    return [(int(accounts), int(templates)) for accounts, templates in pairs]
+
+
 def _measure(
     launch: Launch, upstream: Running, version: str, checkout: Path, accounts: int, templates: int
 ) -> Row:
     began = time.perf_counter()
     running = _exporter(launch, upstream, checkout, accounts, templates)
     try:
-        page = launch.scraper(running.port)
         ready = _until_ready(running, began)
         time.sleep(5)
+        page = launch.scraper(running.port)
         calls, cpu, first = _calls(upstream), running.cpu_seconds(), time.perf_counter()
         times = _scrape(page, MINUTE)
         minutes = (time.perf_counter() - first) / MINUTE

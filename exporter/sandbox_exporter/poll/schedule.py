@@ -26,8 +26,8 @@ class Schedule:
     """Polls one account again and again, and publishes what each poll and the clock change.
 
     `place`, from 0 to below 1, is the account's share of the interval by which its polls come
-    after the first account's; the first poll of each starts at once. `traced` is entered around
-    each poll.
+    after the first account's. The first poll starts after `delay` seconds. `traced` is entered
+    around each poll.
     """
 
     def __init__(
@@ -37,11 +37,13 @@ class Schedule:
         timing: Timing,
         place: float,
         traced: Callable[[Account], AbstractContextManager[None]] | None = None,
+        delay: float = 0.0,
     ) -> None:
         self._poller = poller
         self._publish = publish
         self._close = timing.close
         self._place = place
+        self._delay = delay
         self._traced = traced or _untraced
         self._wall = timing.wall
         self._clock = timing.clock
@@ -61,6 +63,9 @@ class Schedule:
     async def _poll_forever(self) -> None:
         interval = self._poller.account.poll_interval
         gap = interval * (1 - self._place)
+        with suppress(TimeoutError):
+            await self._bounded(self._delay + _GRACE, asyncio.sleep(self._delay))
+        self._delay = 0.0  # once, also when the loop is started again after a fault
         while True:
             started = self._clock()
             try:

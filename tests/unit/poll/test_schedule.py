@@ -32,12 +32,12 @@ class Scheduled:
         self.published: list[tuple[float, AccountSnapshot]] = []
         """Changes of what is published, and when they came."""
         self.vendor = vendor
-        place = changes.pop("place", 0.0)
+        place, delay = changes.pop("place", 0.0), changes.pop("delay", 0.0)
         timing = Timing(
             MonthClose(300.0, 120.0), 300.0, lambda: self.start + loop.time(), loop.time
         )
         self.poller = make_polled(vendor, timing, **changes).poller
-        self.schedule = Schedule(self.poller, self._publish, timing, place)
+        self.schedule = Schedule(self.poller, self._publish, timing, place, delay=delay)
         self._loop = loop
         self.polls: list[tuple[float, Window]] = []
         poll = self.poller.poll
@@ -373,5 +373,18 @@ def test_whichever_timer_is_lost_polls_go_on(
         starts = [began for began, _ in account.polls]
         gaps = [after - before for before, after in pairwise([*starts, 200.0])]
         assert max(gaps) <= 20.0 + 2 * 6.0 + 2.0
+
+    in_virtual_time(test)
+
+
+def test_first_polls_are_spread(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """A thousand accounts that all began at once would slow each other down to their deadlines."""
+
+    async def test(loop: VirtualLoop) -> None:
+        scheduled = Scheduled(loop, fake_vendor("a"), make_polled, delay=7.5)
+        await scheduled.run(130)
+        assert scheduled.times == [7, 67, 127]
 
     in_virtual_time(test)
