@@ -113,6 +113,7 @@ class Sheet:
             for group in counted:
                 owners = [(accounts[name].provider, name) for name in group.names]
                 await self._render(group, self._own, self._metrics.families(owners))
+            await self._join()
         except BaseException:
             for group in chain(published, counted):
                 group.published = group.counted = True
@@ -150,18 +151,27 @@ class Sheet:
     def _body(self, form: int, rest: Piece) -> Body:
         packed: list[bytes] = []
         checksums: list[Checksum] = []
-        for place, forms in enumerate(self._headers):
-            pieces = [piece[form] for group in self._groups for piece in group.families[place]]
-            if not pieces:
-                continue
-            pieces.insert(0, forms[form])
-            packed.extend([piece.packed for piece in pieces])
-            key = place, form
-            if key not in self._checksums:
-                self._checksums[key] = Checksum.joined(piece.checksum for piece in pieces)
-            checksums.append(self._checksums[key])
+        for place in range(len(self._headers)):
+            if pieces := self._pieces(place, form):
+                packed.extend([piece.packed for piece in pieces])
+                checksums.append(self._checksums[place, form])
         whole = Checksum.joined((*checksums, rest.checksum))
         return member((*packed, rest.packed), whole)
+
+    def _pieces(self, place: int, form: int) -> list[Piece]:
+        """Those of a family, its header first; none of a family without samples."""
+        pieces = [piece[form] for group in self._groups for piece in group.families[place]]
+        return [self._headers[place][form], *pieces] if pieces else []
+
+    async def _join(self) -> None:
+        """Makes the checksums that are missing, in steps: they depend on the number of groups."""
+        for place in range(len(self._headers)):
+            for form in range(2):
+                if (place, form) not in self._checksums:
+                    pieces = self._pieces(place, form)
+                    made = Checksum.joined(piece.checksum for piece in pieces)
+                    self._checksums[place, form] = made
+                    await self._give_way(50 * len(pieces))
 
 
 def _forms(chunk: Chunk, before: _Forms | None) -> _Forms:
