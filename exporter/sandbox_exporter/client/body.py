@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import httpx
 
@@ -26,10 +26,13 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 async def read(response: httpx.Response) -> bytes:
-    """The body as it was sent, still compressed; raises `UpstreamError` when it is too large."""
+    """The body as it was sent, still compressed; raises `UpstreamError` when it is too large.
+
+    The response is left open.
+    """
     parts: list[bytes] = []
     size = 0
-    async for part in response.aiter_raw():
+    async for part in cast(httpx.AsyncByteStream, response.stream):
         size += len(part)
         if size > MAX_BYTES:
             raise _too_large()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 import httpx
 
 from sandbox_exporter import __version__
-from sandbox_exporter.client import body, transport
+from sandbox_exporter.client import body, leftover, transport
 from sandbox_exporter.errors import Reason, UpstreamError
 
 CONNECT_SECONDS = 5.0
@@ -26,6 +27,7 @@ _EXTENSIONS = {
         "pool": None,
     }
 }
+_REGISTERED = frozenset(map(int, HTTPStatus))
 _HEADERS = {
     "User-Agent": f"sandbox-usage-exporter/{__version__}",
     "Accept": "application/json",
@@ -39,7 +41,8 @@ class Observer(Protocol):
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """A request was sent, a retry or a redirect's target included.
 
-        `code` is the HTTP status, or the reason when no whole answer came (`timeout`, `connect`).
+        `code` is the HTTP status, the class of one that nobody registered (`5xx`), or the reason
+        when no whole answer came (`timeout`, `connect`).
         """
         ...
 
@@ -89,9 +92,10 @@ class Exchange:
             answer = await self._answer(request, min(seconds, ATTEMPT_SECONDS))
         except UpstreamError as error:
             error.request_id = error.request_id or request_id
-            self._observer.request(endpoint, str(error.status or error.reason), clock() - started)
+            code = _code(error.status) if error.status else str(error.reason)
+            self._observer.request(endpoint, code, clock() - started)
             raise
-        self._observer.request(endpoint, str(answer.status), clock() - started)
+        self._observer.request(endpoint, _code(answer.status), clock() - started)
         return answer
 
     async def aclose(self) -> None:
@@ -103,7 +107,10 @@ class Exchange:
             async with asyncio.timeout(seconds):
                 response = await self._transport.handle_async_request(request)
                 try:
-                    return await _receive(response, request.headers["X-Request-ID"])
+                    answer = await _receive(response, request.headers["X-Request-ID"])
+                    if leftover.is_left(response):
+                        await response.extensions["network_stream"].aclose()
+                    return answer
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -126,6 +133,11 @@ async def _receive(response: httpx.Response, sent_id: str) -> Answer:
                 error.request_id = _request_id(headers, None) or sent_id
             raise
     return Answer(status, headers, value, _request_id(headers, value) or sent_id)
+
+
+def _code(status: int) -> str:
+    """The status as it is counted: a vendor that makes up statuses makes only a few series."""
+    return str(status) if status in _REGISTERED else f"{status // 100}xx"
 
 
 def _request_id(headers: httpx.Headers, value: object) -> str:

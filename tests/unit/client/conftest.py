@@ -43,6 +43,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         self.at_once = 0
         self.most_at_once = 0
         self.url = ""
@@ -70,6 +71,7 @@ class Upstream:
             await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await self._answer(head, writer)

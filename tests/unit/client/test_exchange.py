@@ -65,6 +65,18 @@ async def test_connections_are_reused_and_no_cookie_is_kept(
     assert "cookie" not in upstream.requests[1].headers
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(200, "200"), (503, "503"), (522, "5xx"), (299, "2xx"), (999, "9xx")]
+)
+async def test_a_status_that_nobody_registered_counts_by_its_class(
+    wire: Exchange, upstream: Upstream, recorder: Recorder, status: int, code: str
+) -> None:
+    """A vendor that makes up statuses cannot make a thousand series of each endpoint."""
+    upstream.script(upstream.reply(status))
+    await send(wire, upstream)
+    assert recorder.requests == [("summary", code)]
+
+
 async def test_a_compressed_answer_is_read(wire: Exchange, upstream: Upstream) -> None:
     """The value is what was packed."""
     packed = gzip.compress(b'{"vcpu_hours": "1.5"}')
