@@ -32,7 +32,10 @@ def _make(module: str, name: str, signal: Signal) -> Any:
         grpc = importlib.import_module("grpc")
         compressions = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
         package = importlib.import_module(f"{_PACKAGE}.grpc.{module}")
-        settings = {"compression": compressions[signal.compression]}
+        settings: dict[str, Any] = {"compression": compressions[signal.compression]}
+        if signal.is_local:
+            # A proxy would be another machine's, and see the headers' secrets.
+            settings["channel_options"] = (("grpc.enable_http_proxy", 0),)
     else:
         http = importlib.import_module(f"{_PACKAGE}.http")
         package = importlib.import_module(f"{_PACKAGE}.http.{module}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from sandbox_exporter.config.urls import is_loopback
 from sandbox_exporter.errors import ConfigError, Problem
 
 Protocol = Literal["http/protobuf", "grpc"]
@@ -34,6 +35,14 @@ class Signal:
     compression: Compression
     timeout: float
     """Seconds that one request may take, its retries included."""
+    endpoint: str = ""
+    """Where it is sent, for what depends on it; the exporters read the variable themselves."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is sent to this machine."""
+        _, _, authority = self.endpoint.rpartition("://")
+        return not self.endpoint or is_loopback(urlsplit(f"//{authority}").hostname or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class _Variables:
             if (path := self.get(where(key))) and not Path(path).is_file():
                 self.refuse(where(key), f"{path} is not a file, allowed: a PEM file")
         timeout = self.milliseconds(where("TIMEOUT"), default=10_000)
-        return Signal(name, protocol, compression, timeout)
+        return Signal(name, protocol, compression, timeout, self.get(where("ENDPOINT")))
 
     def milliseconds(self, name: str, *, default: int) -> float:
         """Seconds, from the whole number of milliseconds that the specification prescribes."""

@@ -24,7 +24,9 @@ def test_an_endpoint_turns_metrics_on_and_traces_not(name: str) -> None:
     """Traces are off until a traces endpoint is named."""
     settings = read({name: "http://collector:4318"})
 
-    assert settings.metrics == Signal("metrics", "http/protobuf", "none", 10.0)
+    assert settings.metrics == Signal(
+        "metrics", "http/protobuf", "none", 10.0, "http://collector:4318"
+    )
     assert settings.traces is None
     assert (settings.interval, settings.export_timeout) == (60.0, 30.0)
 
@@ -63,7 +65,7 @@ def test_a_signals_own_variables_win() -> None:
         }
     )
 
-    assert settings.metrics == Signal("metrics", "grpc", "gzip", 2.5)
+    assert settings.metrics == Signal("metrics", "grpc", "gzip", 2.5, "http://collector:4318")
     assert (settings.interval, settings.export_timeout) == (15.0, 5.0)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ import pytest
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from sandbox_exporter import supervisor
 from sandbox_exporter.catalogue import catalogue
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.otlp import requests
+from sandbox_exporter.otlp.points import Family, usage_families
+from sandbox_exporter.otlp.settings import Signal
 from sandbox_exporter.snapshot import Snapshot, Usage
 from tests.otlp_receiver import Collector, Labels, Point, bound_text, families, plain, translated
 
@@ -188,6 +192,69 @@ async def test_headers_and_compression_are_honoured(
     assert headers["x-token"] == "a secret"
     if protocol == "http/protobuf":
         assert headers["content-encoding"] == "gzip"
+
+
+async def test_a_collector_on_this_machine_is_reached_past_a_proxy(
+    collector: Collector, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy that the environment names is another machine's, and would see the headers."""
+    asked = asyncio.Event()
+
+    def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.close()
+
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        connect()
+        ways = {asyncio.create_task(arrived(collector)), asyncio.create_task(asked.wait())}
+        _, other = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for task in other:
+            task.cancel()
+    assert not asked.is_set()
+    assert collector.metrics
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "local"),
+    [
+        ("", True),
+        ("localhost:4317", True),
+        ("http://[::1]:4317", True),
+        ("https://127.0.0.2:4318/v1", True),
+        ("collector:4317", False),
+        ("https://localhost.example.com", False),
+    ],
+)
+def test_what_is_sent_to_this_machine(endpoint: str, local: bool) -> None:
+    """With a scheme or, as gRPC has it, without."""
+    assert Signal("metrics", "grpc", "none", 1.0, endpoint).is_local is local
+
+
+async def test_exports_go_on_after_a_fault_of_the_exporter(
+    collector: Collector,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is logged, and the task that sends starts again."""
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
+    faults = [RuntimeError("no families today")]
+
+    def faulty(snapshot: Snapshot, now: int) -> Iterator[Family]:
+        if faults:
+            raise faults.pop()
+        return usage_families(snapshot, now)
+
+    monkeypatch.setattr("sandbox_exporter.otlp.telemetry.usage_families", faulty)
+    connect()
+    await arrived(collector)
+    told = [record.__dict__["where"] for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["OTLP"]
 
 
 async def test_a_stale_account_vanishes(
