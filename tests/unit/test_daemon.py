@@ -15,9 +15,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.client import Client
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.daemon import Daemon
 from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.exposition.selfmetrics import AccountMetrics
 from sandbox_exporter.web.server import Server
 
 pytestmark = pytest.mark.anyio
@@ -404,17 +406,30 @@ async def test_a_connection_that_cannot_be_closed_keeps_nothing_else_open(
     pollers = running.daemon._pollers
     closed: list[str] = []
 
-    async def broken() -> None:
-        raise RuntimeError("no close today")
+    def breaks(client: Client) -> None:
+        close = client.aclose
 
-    async def noted() -> None:
-        closed.append("second")
+        async def broken() -> None:
+            await close()
+            raise RuntimeError("no close today")
 
-    pollers["prod"].client.aclose = broken
+        client.aclose = broken  # type: ignore[method-assign]
+
+    def notes(client: Client) -> None:
+        close = client.aclose
+
+        async def noted() -> None:
+            await close()
+            closed.append("second")
+
+        client.aclose = noted  # type: ignore[method-assign]
+
+    breaks(pollers["prod"].client)
     await running.reload(Config((account(vendor, budget_usd=9.0), account(vendor, "second"))))
     await running.until('sandbox_account_budget_usd{provider="seacloud",account="prod"} 9.0')
     pollers = running.daemon._pollers
-    pollers["prod"].client.aclose, pollers["second"].client.aclose = broken, noted
+    breaks(pollers["prod"].client)
+    notes(pollers["second"].client)
     await running.daemon.stop()
     assert closed == ["second"]
     assert any("no close today" in str(vars(record)) for record in caplog.records)
@@ -431,3 +446,28 @@ async def test_a_redirect_to_nonsense_fails_its_endpoint_alone(
         cost(5.0, level="template"),
         'sandbox_endpoint_up{provider="seacloud",account="prod",endpoint="storage"} 0.0',
     )
+
+
+@pytest.mark.parametrize("method", ["request", "error", "polled", "corrected", "skipped"])
+async def test_a_fault_in_counting_costs_no_numbers(
+    method: str,
+    vendor: Vendor,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What only counts disturbs no call and no poll; it is logged once."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no counter today")
+
+    monkeypatch.setattr(AccountMetrics, method, broken)
+    vendor.redirect = "http://elsewhere.example.com/"
+    running = await start(Config((account(vendor),)))
+    await running.until(cost(5.0), cost(5.0, level="template"))
+    health = 'sandbox_endpoint_up{provider="seacloud",account="prod",endpoint='
+    await running.until(f'{health}"summary"}} 1', f'{health}"storage"}} 0')
+    while not caplog.records:  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.005)
+    faults = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.__dict__["where"].split()[0] for record in faults] == ["counting"]

@@ -43,3 +43,5 @@ class Page:
     """Counts the publications."""
     taken: Mapping[str, float] = field(default_factory=dict)
     """When the snapshot of each account that it shows was taken, in monotonic seconds."""
+    tried: frozenset[str] = frozenset()
+    """Accounts whose first poll it shows, well ended or not."""

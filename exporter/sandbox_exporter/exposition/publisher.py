@@ -90,7 +90,8 @@ class Publisher:
         """Renders what changed up to now and swaps the page."""
         self._changed.clear()
         began, sheet, taken = self._clock(), self._sheet, self.taken
+        tried = frozenset(a.account for a in self._accounts.values() if a.tried)
         if await sheet.render(dict(self._accounts)):
             self._metrics.published_samples.set(sheet.samples)
             self._metrics.publish_duration.set(self._clock() - began)
-        self.page = Page(*sheet.bodies(), self.page.number + 1, taken)
+        self.page = Page(*sheet.bodies(), self.page.number + 1, taken, tried)

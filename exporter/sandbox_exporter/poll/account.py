@@ -211,10 +211,7 @@ class AccountPoller:
             return await self.faults.contain(name, call)
         except UpstreamError as error:
             self._health[name].failed(error, self._clock())
-            try:
-                self._observer.error(name, error.reason)
-            except Exception as fault:  # noqa: BLE001 - it is noted
-                self.faults.note("observer", fault)
+            self._observer.error(name, error.reason)
             return None
 
     async def _prepare(self) -> None:

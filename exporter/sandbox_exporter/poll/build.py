@@ -9,8 +9,9 @@ from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.observer import PollObserver
+from sandbox_exporter.poll.observer import ContainedObserver, PollObserver
 from sandbox_exporter.providers import build, build_client
+from sandbox_exporter.supervisor import FaultLog
 
 
 def build_poller(
@@ -25,6 +26,7 @@ def build_poller(
 
     Raises `ConfigError` for what only using a setting shows, such as a proxy variable.
     """
+    observer = ContainedObserver(observer, FaultLog(account=account.name))
     limiter = Limiter(account.max_requests_per_minute)
     try:
         client = build_client(account, limiter, observer, longest_pause=config.stale_after / 2)

@@ -59,7 +59,13 @@ def _pages(site: Site) -> Starlette:
         return PlainTextResponse("Healthy.\n")
 
     async def ready(_request: Request) -> Response:
-        waiting = [item.account for item in site.snapshot().accounts if not item.tried]
+        shown = site.page().tried
+        waiting = [
+            item.account
+            for item in site.snapshot().accounts
+            # Where a page is served it tells, for it follows the snapshot.
+            if not item.tried or (site.metrics_for != "none" and item.account not in shown)
+        ]
         if waiting:
             return PlainTextResponse(f"Not ready: not tried yet: {', '.join(waiting)}\n", 503)
         return PlainTextResponse("Ready.\n")

@@ -67,6 +67,24 @@ def test_the_page_is_swapped_as_a_whole(in_virtual_time: InVirtualTime) -> None:
     in_virtual_time(test)
 
 
+def test_a_page_tells_whose_first_poll_it_shows(in_virtual_time: InVirtualTime) -> None:
+    """It follows the snapshot: an account published since it was begun is in the next one."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(1.0, CHUNK), AccountSnapshot("seacloud", "b")])
+        rendering = asyncio.create_task(publisher.render())
+        await asyncio.sleep(0)
+        publisher.publish(account(2.0, name="b"))
+        assert publisher.page.tried == frozenset()
+        await rendering
+        assert publisher.page.tried == {"a"}
+        await publisher.render()
+        assert publisher.page.tried == {"a", "b"}
+
+    in_virtual_time(test)
+
+
 def test_what_is_published_together_is_rendered_together(in_virtual_time: InVirtualTime) -> None:
     """However many accounts publish, there are a few pages a second, and none is old."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox_exporter.billing import Month, MonthClose, Window
-from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import Timing
 from sandbox_exporter.poll.schedule import Schedule
@@ -263,33 +263,6 @@ def test_a_fault_of_one_endpoint_takes_no_other_along(
         assert snapshot.usage.counters[Field.COST_USD] == 5.0
         assert (up["summary"], up["storage"], up["costs_previous"]) == (True, False, True)
         assert {t.template.id for t in snapshot.templates} >= {"a"}
-
-    in_virtual_time(test)
-
-
-@pytest.mark.parametrize("method", ["error", "skipped"])
-def test_a_fault_of_the_observer_stops_no_poll(
-    method: str,
-    fake_vendor: type[FakeVendor],
-    make_polled: MakePolled,
-    in_virtual_time: InVirtualTime,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What only counts must not keep the numbers from being published."""
-
-    async def test(loop: VirtualLoop) -> None:
-        vendor = fake_vendor("a")
-        vendor.use("a", 5.0)
-        vendor.failures["storage"] = AnswerError("not JSON")
-        account = Scheduled(loop, vendor, make_polled)
-
-        def broken(*_arguments: object) -> None:
-            raise RuntimeError("no counter today")
-
-        monkeypatch.setattr(account.poller._observer, method, broken)
-        await account.run(130)
-        assert account.times == [0, 60, 120]
-        assert account.published[-1][1].usage.counters[Field.COST_USD] == 5.0
 
     in_virtual_time(test)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,12 +28,26 @@ def test_healthy(serve: Serve, exporter: FakeExporter) -> None:
 def test_ready(serve: Serve, exporter: FakeExporter) -> None:
     """Ready is when each account was tried once, even in vain; until then it tells who was not."""
     exporter.snapshot = Snapshot((WAITING, TRIED))
+    exporter.page = replace(exporter.page, tried=frozenset({"research"}))
     with serve() as server, httpx.Client(base_url=server.url) as client:
         before = client.get("/-/ready")
         exporter.snapshot = Snapshot((TRIED,))
         after = client.get("/-/ready")
     assert (before.status_code, before.text) == (503, "Not ready: not tried yet: prod\n")
     assert (after.status_code, after.text) == (200, "Ready.\n")
+
+
+def test_ready_is_when_the_page_shows_it(serve: Serve, exporter: FakeExporter) -> None:
+    """Who scrapes once it is ready gets every account; without a page the results tell."""
+    exporter.snapshot = Snapshot((TRIED,))
+    without = replace(exporter.site(), metrics_for="none")
+    with serve() as server, serve(without) as pageless:
+        before = httpx.get(f"{server.url}/-/ready")
+        unscraped = httpx.get(f"{pageless.url}/-/ready")
+        exporter.page = replace(exporter.page, tried=frozenset({"research"}))
+        after = httpx.get(f"{server.url}/-/ready")
+    assert (before.status_code, before.text) == (503, "Not ready: not tried yet: research\n")
+    assert (after.status_code, unscraped.status_code) == (200, 200)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
