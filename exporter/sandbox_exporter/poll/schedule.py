@@ -126,9 +126,14 @@ class Schedule:
         return window.end == window.month.end != last.end
 
     async def _watch_clock(self) -> None:
-        """Publishes anew when the clock alone changes what is to be shown."""
+        """Publishes anew when the clock alone changes what is to be shown.
+
+        A look whose timer does not fire comes a little later, by a second timer.
+        """
         while True:
-            await asyncio.sleep(_TICK)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await asyncio.sleep(_TICK)
             if self._bound is not None and self._clock() > self._overdue:
                 self._bound.reschedule(asyncio.get_running_loop().time())
                 self._bound = None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import Timing
-from sandbox_exporter.poll.schedule import Schedule
+from sandbox_exporter.poll.schedule import _TICK, Schedule
 from sandbox_exporter.snapshot import AccountSnapshot
 
 if TYPE_CHECKING:
@@ -319,6 +320,21 @@ def test_a_poll_that_does_not_end_is_ended(
     in_virtual_time(test)
 
 
+def lose_timers(
+    loop: VirtualLoop, which: Callable[[float], bool], at_most: float = math.inf
+) -> None:
+    """From now on timers of `which` seconds never fire, as under some fake clocks."""
+    call_at, lost = loop.call_at, 0
+
+    def losing(when: float, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        nonlocal lost
+        if which(round(when - loop.time(), 6)) and lost < at_most:
+            lost, when = lost + 1, 1e12
+        return call_at(when, *arguments, **more)
+
+    loop.call_at = losing  # type: ignore[method-assign,assignment]
+
+
 @pytest.mark.parametrize("lost", range(40))
 def test_whichever_timer_is_lost_polls_go_on(
     lost: int,
@@ -359,5 +375,46 @@ def test_first_polls_are_spread(
         scheduled = Scheduled(loop, fake_vendor("a"), make_polled, delay=7.5)
         await scheduled.run(130)
         assert scheduled.times == [7, 67, 127]
+
+    in_virtual_time(test)
+
+
+def test_a_poll_whose_bound_is_lost_too_is_ended_by_the_look_at_the_clock(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """Two timers of one poll that do not fire cost that poll alone."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor("a"), make_polled, poll_interval=20.0)
+        running = asyncio.create_task(account.run(100))
+        await asyncio.sleep(15)
+        account.vendor.call_seconds = 1e9
+        lose_timers(loop, lambda seconds: seconds > 20.0)
+        await asyncio.sleep(20)
+        account.vendor.call_seconds = 0.0
+        await running
+        assert max(account.times) >= 80
+
+    in_virtual_time(test)
+
+
+def test_a_look_at_the_clock_that_is_lost_comes_later(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """What the clock alone changes still shows."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor("a"), make_polled)
+        await account.poller.poll(lambda: None)
+        looking = asyncio.create_task(account.schedule._watch_clock())
+        await asyncio.sleep(5)
+        lose_timers(loop, lambda seconds: seconds < 2 * _TICK, at_most=1)
+        await asyncio.sleep(3)
+        account.start += 40 * 86400.0  # the clock is set
+        before = len(account.published)
+        await asyncio.sleep(10)
+        assert len(account.published) == before + 1
+        looking.cancel()
+        await asyncio.wait([looking])
 
     in_virtual_time(test)
