@@ -73,7 +73,7 @@ class Daemon:
         if self._config.state_file:
             file = StateFile(self._config.state_file)
             self._keeper = Keeper(
-                file, self._all_pollers, lambda ok: self._metrics.state_saved(ok=ok)
+                file, self._all_pollers, lambda ok: self._metrics.state_saved(ok=ok), self._seen
             )
             self._background.append(self._spawn("state file", self._keeper.run))
         self._pollers = self._build(self._config)
@@ -215,6 +215,10 @@ class Daemon:
         return built
 
     def _served(self, account: str) -> float:
+        """What has been seen of an account, as far as a restart would know it (monotonic)."""
+        return self._keeper.saved(account) if self._keeper else self._seen(account)
+
+    def _seen(self, account: str) -> float:
         """When what everybody who is served has seen of an account was taken (monotonic)."""
         scrapes = self.publisher.served(account) if self._scraped else math.inf
         return min(scrapes, self._telemetry.served(account) if self._telemetry else math.inf)

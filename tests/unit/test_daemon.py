@@ -287,6 +287,21 @@ async def test_counters_hold_across_a_restart(vendor: Vendor, start: Start, tmp_
     )
 
 
+async def test_what_was_seen_counts_once_it_is_saved(
+    vendor: Vendor, start: Start, tmp_path: Path
+) -> None:
+    """A birth shows its value only after a restart would know that its 0 was scraped."""
+    running = await start(Config((account(vendor),), state_file=str(tmp_path / "state.json")))
+    await running.until(cost(5.0))
+    daemon = running.daemon
+    page = daemon.publisher.page
+    daemon.publisher.scraped(page)
+    assert daemon._served("prod") == float("-inf")
+    daemon._keeper.changed("prod")
+    await daemon._keeper.save()
+    assert daemon._served("prod") == page.taken["prod"]
+
+
 async def test_a_start_that_fails_costs_no_marks(
     vendor: Vendor, start: Start, tmp_path: Path
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Set
+from contextlib import suppress
 
 from sandbox_exporter.billing import LONGEST_CLOSE, Month
 from sandbox_exporter.config.model import Account
@@ -26,21 +28,28 @@ log = logging.getLogger("sandbox_exporter.poll")
 class Keeper:
     """Restores ledgers from a state file, and saves them when polls changed them.
 
-    `saved` is told how each save went.
+    `told` is told how each save went. `served` tells by an account's name when what everybody who
+    is served has seen of it was taken (monotonic seconds).
     """
 
     def __init__(
         self,
         file: StateFile,
         pollers: Callable[[], Iterable[AccountPoller]],
-        saved: Callable[[bool], None] = lambda _: None,
+        told: Callable[[bool], None] = lambda _: None,
+        served: Callable[[str], float] = lambda _: -math.inf,
     ) -> None:
         self._file = file
         self._pollers = pollers
-        self._told = saved
+        self._told = told
+        self._served = served
         self._marks = file.load()
         self._texts: dict[str, str] = {}
         """Each account's marks as they are written."""
+        self._seen: dict[str, float] = {}
+        """What `served` said of each account, by name, when its marks were collected."""
+        self._saved: dict[str, float] = {}
+        """The same as of the last save that succeeded."""
         self._stale: set[str] | None = None
         """Accounts by name whose marks changed since they were written; None for all."""
         self._changed = asyncio.Event()
@@ -64,14 +73,33 @@ class Keeper:
     async def run(self) -> None:
         """Saves what changes, now and then; runs until it is cancelled."""
         while True:
-            await self._changed.wait()
-            await self.save()
-            await asyncio.sleep(SAVE_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_EVERY):
+                    await self._changed.wait()
+            self._look_for_births()
+            if self._changed.is_set():
+                await self.save()
+                await asyncio.sleep(SAVE_EVERY)
+
+    def saved(self, account: str) -> float:
+        """What `served` said when the account's saved marks were collected.
+
+        The file knows every birth until then; minus infinity before the first save.
+        """
+        return self._saved.get(account, -math.inf)
+
+    def _look_for_births(self) -> None:
+        """Has births saved whose 0 was served since: only then may they show their value."""
+        for poller in self._pollers():
+            name = poller.account.name
+            if poller.tried and poller.ledger.born(self.saved(name), self._served(name)):
+                self.changed(name)
 
     async def save(self) -> None:
         """Writes the file; a failure is logged when it begins, and tried again until it ends."""
         self._changed.clear()
         await self._encode(time.time())
+        seen = dict(self._seen)
         try:
             await asyncio.to_thread(self._file.save, dict(self._texts))
         except OSError as error:
@@ -83,17 +111,26 @@ class Keeper:
             if self._failing:
                 log.info("state file saved again")
             self._failing = False
+            self._saved = seen
         self._told(not self._failing)
 
     async def _encode(self, now: float) -> None:
-        """Writes the texts of accounts that changed anew."""
+        """Writes the texts of accounts that changed anew.
+
+        Until an account's first poll has ended its saved marks stay: new ones would lack what is
+        not asked yet, and a restart would take that for births.
+        """
         stale, self._stale = self._stale, set()
         pollers = tuple(self._pollers())
         for poller in pollers:
             name, key = poller.account.name, identity(poller.account)
-            if poller.ledger.known and (stale is None or name in stale or key not in self._texts):
-                self._marks[key] = await _collect(poller.ledger, now)
+            if not (poller.tried and poller.ledger.known):
+                continue
+            if stale is None or name in stale or key not in self._texts:
+                served = self._served(name)
+                self._marks[key] = await _collect(poller.ledger, now, served)
                 self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
+                self._seen[name] = served
         self._forget({identity(poller.account) for poller in pollers}, now)
         for key in self._marks.keys() - self._texts.keys():
             self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
@@ -116,13 +153,13 @@ class Keeper:
         self._file.close()
 
 
-async def _collect(ledger: Ledger, now: float) -> Marks:
+async def _collect(ledger: Ledger, now: float, served: float) -> Marks:
     """A ledger's marks, a few at a time, so that scrapes are served in between.
 
     The month is noted even where it has none: it tells when an account was last polled.
     """
     marks: dict[str, dict[str, Readings]] = {str(Month.at(now)): {}}
-    for place, (period, scope, values) in enumerate(ledger.entries(now), start=1):
+    for place, (period, scope, values) in enumerate(ledger.entries(now, served), start=1):
         marks.setdefault(period, {})[scope] = values
         if place % _STEP == 0:
             await asyncio.sleep(0)

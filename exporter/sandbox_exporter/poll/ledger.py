@@ -8,6 +8,7 @@ while the exporter runs is born at 0. Which month and phase it is comes from the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Set
 
 from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase, Window
@@ -19,6 +20,8 @@ from sandbox_exporter.snapshot import Usage
 
 ACCOUNT_SCOPE = "\0"
 """Begins the scope of an account-level endpoint; template ids are printable, so none does."""
+_LISTING = ACCOUNT_SCOPE + "templates of the start"
+"""Is among what was there at the start while the first list of templates is still being read."""
 _LEAST, _MOST = 0.9, 2.0
 """A new month's total goes on from the closed one's when it is this many times as much."""
 
@@ -39,8 +42,8 @@ class Ledger:
         """When the last poll began (Unix seconds)."""
         self._turns: set[float] = set()
         """When scopes that turn late show something else (Unix seconds)."""
-        self._known_at_start: set[str] = set()
-        self._met = False
+        self._known_at_start = {ACCOUNT_SCOPE, _LISTING}
+        """What may have been published before this ledger's first month was first polled."""
         self._restored = False
         self._first_month: Month | None = None
         self._held: set[str] = set()
@@ -50,11 +53,13 @@ class Ledger:
 
         They may already stand in a Prometheus, where a 0 would count their month twice. Only the
         first call counts, and those after one that said `more`, for a list of many pages: what a
-        reload finds has appeared while the exporter ran.
+        reload finds has appeared while the exporter ran, and what a restart with a state file
+        finds, while it was down.
         """
-        if not self._met:
+        if _LISTING in self._known_at_start:
             self._known_at_start.update(ids)
-            self._met = not more
+            if not more:
+                self._known_at_start.discard(_LISTING)
 
     def begin(self, now: float) -> None:
         """Notes when a poll began (Unix seconds), well or not.
@@ -184,8 +189,10 @@ class Ledger:
     def release(self, clock: float, served: float) -> None:
         """Ends the zeros of births that a scrape has seen, or that have lasted for `zero`.
 
-        `served` is the monotonic time of the newest publication that a scrape was served. Called
-        at the start of a poll, so that a birth lasts for one poll at least.
+        `served` is the monotonic time of the newest publication that a scrape was served, as the
+        state file knows it if there is one: a value may be shown only after a restart would no
+        longer take it for a birth. Called at the start of a poll, so that a birth lasts for one
+        poll at least.
         """
         for scope_id in tuple(self._held):
             scope = self._scopes[scope_id]
@@ -197,6 +204,11 @@ class Ledger:
             scope.made_for = None
             if scope.held is None:
                 self._held.discard(scope_id)
+
+    def born(self, after: float, until: float) -> bool:
+        """Whether a counter that still shows 0 was born after one monotonic time, until another."""
+        held = (self._scopes[scope_id].held or {} for scope_id in self._held)
+        return any(after < born <= until for births in held for born in births.values())
 
     def show(self, scope_id: str, now: float) -> Usage:
         """What is published of a scope at `now` (Unix seconds).
@@ -267,39 +279,36 @@ class Ledger:
             periods.setdefault(period, {})[scope_id] = marks
         return periods
 
-    def entries(self, now: float) -> Iterator[tuple[str, str, Readings]]:
+    def entries(self, now: float, served: float = -math.inf) -> Iterator[tuple[str, str, Readings]]:
         """The marks one by one, by period and scope; the ledger may change in between.
 
-        A counter that still shows the 0 of its birth is left out, and born again; so is that of a
-        month that was turned to late and has not been shown for long.
+        Without any marks are those that were there at the start and have not answered. `served` is
+        the monotonic time of the newest publication that a scrape was served, see `Scope.entries`.
         """
         at = moment(self.close, now)
+        month = self._first_month
+        if month is not None and month >= self.shown_month(now):
+            for scope_id in tuple(self._known_at_start):
+                if scope_id not in self._scopes:
+                    yield str(month), scope_id, {}
         for scope_id, scope in tuple(self._scopes.items()):
-            late = self._late(scope, at)
-            phase = late.phase if late else at.phase
-            oldest = at.closed if phase is Phase.SETTLE else at.month
-            for epoch in (scope.closed, scope.current):
-                if epoch is None or epoch.month < oldest or (late and epoch.month == at.month):
-                    continue
-                marks = epoch.marks
-                if scope.held:
-                    marks = {f: mark for f, mark in marks.items() if f not in scope.held}
-                if marks:
-                    yield str(epoch.month), scope_id, marks
-                if marks and epoch.month == at.closed and epoch.shown_at is not None:
-                    yield SHOWN, scope_id, dict.fromkeys(marks, epoch.shown_at)
-            if scope.lifetime:
-                yield LIFETIME, scope_id, scope.lifetime
+            for period, marks in scope.entries(at, self._late(scope, at), served):
+                yield period, scope_id, marks
 
     def restore(self, marks: Marks) -> None:
         """Takes the marks of an earlier process, before the first record.
 
-        Its series are known then, so that all others are births, even at the start; without any
-        marks for the month all are, for the month began while nobody polled.
+        Its series are known then, and what was there at its start, so that all others are births,
+        even now; without any marks for the month all are, for it began while nobody polled.
         """
         self._restored = self.persistent = True
+        self._known_at_start = set()
         for period, scopes in sorted(marks.items()):
             for scope_id, values in scopes.items():
+                if not values:
+                    self._known_at_start.add(scope_id)
+                    self._first_month = Month.parse(period)
+                    continue
                 scope = self._scopes.setdefault(scope_id, Scope())
                 closed = scope.closed or scope.current
                 if period == LIFETIME:
@@ -311,8 +320,8 @@ class Ledger:
 
     def _was_there(self, scope_id: str, month: Month) -> bool:
         """Whether a scope's series may have been published before this process began."""
-        known = scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._known_at_start
-        return known and month == self._first_month and not self._restored
+        name = ACCOUNT_SCOPE if scope_id.startswith(ACCOUNT_SCOPE) else scope_id
+        return name in self._known_at_start and month == self._first_month
 
 
 def _month_totals(readings: Readings) -> Readings:

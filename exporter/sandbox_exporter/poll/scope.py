@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase
 from sandbox_exporter.model import Field, Readings
+from sandbox_exporter.poll.state import LIFETIME, SHOWN
 from sandbox_exporter.snapshot import Usage
 
 NOISE = 1e-9
@@ -148,6 +150,32 @@ class Scope:
         if closed is not None and zeros_begin and closed.zero_at is None:
             closed.zero_at = at.now
         return late
+
+    def entries(
+        self, at: Moment, late: Late | None, served: float
+    ) -> Iterator[tuple[str, Readings]]:
+        """The marks that a restart needs, by period.
+
+        A counter that still shows the 0 of its birth is left out, and born again, unless scrapes
+        have seen that 0: they got what was taken at `served` (monotonic seconds). Left out too is
+        that of a month that was turned to late and has not been shown for long.
+        """
+        phase = late.phase if late else at.phase
+        oldest = at.closed if phase is Phase.SETTLE else at.month
+        for epoch in (self.closed, self.current):
+            if epoch is None or epoch.month < oldest or (late and epoch.month == at.month):
+                continue
+            marks = epoch.marks
+            if self.held:
+                held = self.held
+                marks = {f: 0.0 if f in held else mark for f, mark in marks.items()}
+                marks = {f: mark for f, mark in marks.items() if held.get(f, served) <= served}
+            if marks:
+                yield str(epoch.month), marks
+            if marks and epoch.month == at.closed and epoch.shown_at is not None:
+                yield SHOWN, dict.fromkeys(marks, epoch.shown_at)
+        if self.lifetime:
+            yield LIFETIME, self.lifetime
 
     def usage(self, phase: Phase, month: Month) -> Usage:
         """The published numbers in one phase of one month."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,82 @@ def test_saves_are_some_seconds_apart(
     assert [round(moment) for moment in saves] == [100, 100 + SAVE_EVERY, 100 + 2 * SAVE_EVERY]
 
 
+def test_saved_marks_stay_until_the_first_poll_has_ended(
+    path: Path, polled: Polled, make_polled: MakePolled
+) -> None:
+    """A kill in the middle of the first poll must not make births of what is not asked yet."""
+    window = polled.poller.window
+    assert window is not None
+    polled.poller.ledger.record("late", window, {Field.COST_USD: 1.0}, 0.0)
+    polled.poller.ledger.release(1.0, 1.0)
+    asyncio.run(Keeper(StateFile(str(path)), lambda: [polled.poller]).close())
+    before = path.read_text()
+    after = make_polled(polled.vendor)
+    keeper = Keeper(StateFile(str(path)), lambda: [after.poller])
+    keeper.restore(after.poller.account, after.poller.ledger)
+    after.poller.ledger.record(ACCOUNT_SCOPE + "summary", window, {Field.COST_USD: 6.0}, 0.0)
+    asyncio.run(keeper.save())
+    assert path.read_text() == before
+    after.poll()
+    asyncio.run(keeper.close())
+    assert '"cost_usd":6.0' in path.read_text()
+
+
+def test_a_birth_is_saved_when_its_0_was_served(
+    file: StateFile,
+    polled: Polled,
+    in_virtual_time: InVirtualTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a publication in between, and no sooner: only a save allows its value to be shown."""
+    name, ledger, window = polled.poller.account.name, polled.poller.ledger, polled.poller.window
+    assert window is not None
+    ledger.record("new", window, {Field.COST_USD: 2.0}, 100.0)
+    served = 99.0
+
+    def saved() -> object:
+        (periods,) = file.load().values()
+        return periods[str(window.month)].get("new")
+
+    async def at_once(work: Callable[..., object], *arguments: object) -> object:
+        return work(*arguments)
+
+    async def test(_: VirtualLoop) -> None:
+        nonlocal served
+        monkeypatch.setattr("asyncio.to_thread", at_once)  # a thread takes no virtual time
+        keeper = Keeper(file, lambda: [polled.poller], served=lambda _: served)
+        assert keeper.saved(name) == float("-inf")
+        keeper.changed(name)
+        running = asyncio.create_task(keeper.run())
+        await asyncio.sleep(60)
+        assert (saved(), keeper.saved(name)) == (None, 99.0)
+        served = 101.0
+        await asyncio.sleep(3 * SAVE_EVERY)
+        assert (saved(), keeper.saved(name)) == ({Field.COST_USD: 0.0}, 101.0)
+        ledger.release(110.0, keeper.saved(name))
+        running.cancel()
+
+    in_virtual_time(test)
+    assert ledger.show("new", polled.clocks.wall).counters == {Field.COST_USD: 2.0}
+
+
+def test_a_save_that_fails_knows_no_births(
+    file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their zeros end after `zero` then, as without a scrape."""
+    keeper = Keeper(file, lambda: [polled.poller], served=lambda _: 5.0)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        asyncio.run(keeper.save())
+    assert keeper.saved("prod") == float("-inf")
+    asyncio.run(keeper.save())
+    assert keeper.saved("prod") == 5.0
+
+
 def test_a_disk_that_fails_is_told_once(
     file: StateFile,
     polled: Polled,
@@ -208,7 +284,7 @@ def test_a_large_account_is_collected_and_written_in_steps(
 
     async def save() -> None:
         counting = asyncio.create_task(count())
-        marks = await _collect(polled.poller.ledger, polled.clocks.wall)
+        marks = await _collect(polled.poller.ledger, polled.clocks.wall, served=0.0)
         counting.cancel()
         encode(marks)
 

@@ -7,7 +7,6 @@ import pytest
 from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
-from sandbox_exporter.poll.state import Marks
 
 CLOSE = MonthClose(settle=300.0, zero=120.0)
 OCTOBER, NOVEMBER = Month(2026, 10), Month(2026, 11)
@@ -185,9 +184,11 @@ def test_lifetime_totals_ignore_months(ledger: Ledger) -> None:
     assert shown.readings == {Field.RUNTIME_SECONDS: 40.0}
 
 
-def saved(ledger: Ledger, now: float) -> Ledger:
+def saved(ledger: Ledger, now: float, served: float = float("-inf")) -> Ledger:
     """A ledger with the marks of another, as a restart with a state file makes it."""
-    marks: Marks = ledger.marks(now)
+    marks: dict[str, dict[str, Readings]] = {}
+    for period, scope, values in ledger.entries(now, served):
+        marks.setdefault(period, {})[scope] = values
     restarted = Ledger(CLOSE)
     restarted.restore(marks)
     return restarted
@@ -204,9 +205,10 @@ def test_marks_hold_across_a_restart(ledger: Ledger) -> None:
 
 def test_with_marks_new_templates_are_births_even_at_the_start(ledger: Ledger) -> None:
     """Who is not in the state file appeared while the exporter was down."""
+    ledger.meet(["old"])
     record(ledger, SUMMARY, NOON, {COST: 9.0})
     restarted = saved(ledger, NOON)
-    restarted.meet(["new"])
+    restarted.meet(["old", "new"])
     record(restarted, "new", NOON + 60, {COST: 2.0})
     assert cost(restarted, "new", NOON + 60) == 0.0
 
@@ -218,6 +220,84 @@ def test_a_birth_that_nobody_saw_is_born_again_after_a_restart(ledger: Ledger) -
     restarted = saved(ledger, NOON)
     record(restarted, "new", NOON + 60, {COST: 3.0})
     assert cost(restarted, "new", NOON + 60) == 0.0
+
+
+def test_a_birth_that_was_seen_goes_on_from_0_after_a_restart(ledger: Ledger) -> None:
+    """Its value may have been shown before the end, so a second 0 would count it twice."""
+    record(ledger, SUMMARY, NOON, {COST: 9.0})
+    record(ledger, "new", NOON, {COST: 2.0, VCPU: 4.0}, clock=100.0)
+    record(ledger, "newer", NOON, {COST: 2.0}, clock=120.0)
+    restarted = saved(ledger, NOON, served=110.0)
+    assert restarted.marks(NOON)["2026-11"]["new"] == {COST: 0.0, VCPU: 0.0}
+    for scope in ("new", "newer"):
+        record(restarted, scope, NOON + 60, {COST: 3.0})
+    assert cost(restarted, "new", NOON + 60) == 3.0
+    assert cost(restarted, "newer", NOON + 60) == 0.0
+
+
+def test_what_was_there_at_the_start_is_no_birth_after_restarts_either(ledger: Ledger) -> None:
+    """It may have answered and been shown after the last save, account and templates alike."""
+    ledger.meet(["old", "later"])
+    record(ledger, ACCOUNT_SCOPE + "storage", NOON, {VCPU: 1.0})
+    for _ in range(2):
+        ledger = saved(ledger, NOON)
+        ledger.meet(["old", "later", "new"])
+        record(ledger, "old", NOON + 60, {COST: 5.0})
+    for scope in (SUMMARY, "later", "new"):
+        record(ledger, scope, NOON + 60, {COST: 5.0})
+    shown = {scope: cost(ledger, scope, NOON + 60) for scope in (SUMMARY, "old", "later", "new")}
+    assert shown == {SUMMARY: 5.0, "old": 5.0, "later": 5.0, "new": 0.0}
+
+
+def test_a_list_of_the_start_that_was_being_read_is_read_on_after_a_restart(
+    ledger: Ledger,
+) -> None:
+    """Templates of its later pages may have been shown after the last save."""
+    ledger.meet(["page-1"], more=True)
+    record(ledger, SUMMARY, NOON, {COST: 9.0})
+    restarted = saved(ledger, NOON)
+    restarted.meet(["page-1"], more=True)
+    restarted.meet(["page-1", "page-2"])
+    restarted.meet(["page-1", "page-2", "new"])
+    for scope in ("page-2", "new"):
+        record(restarted, scope, NOON + 60, {COST: 5.0})
+    assert cost(restarted, "page-2", NOON + 60) == 5.0
+    assert cost(restarted, "new", NOON + 60) == 0.0
+
+
+def test_what_was_there_at_the_start_is_a_birth_in_the_next_month(ledger: Ledger) -> None:
+    """Nobody can have shown that month before this ledger began."""
+    ledger.meet(["old"])
+    record(ledger, SUMMARY, TURN - 60, {COST: 9.0})
+    early, late = saved(ledger, TURN - 60), saved(ledger, TURN + 3600)
+    assert "old" in ledger.marks(TURN + 60)["2026-10"]
+    assert ledger.marks(TURN + 3600) == {}
+    for restarted in (early, late):
+        for scope in (ACCOUNT_SCOPE + "storage", "old"):
+            record(restarted, scope, TURN + 3600, {COST: 2.0})
+            assert cost(restarted, scope, TURN + 3600) == 0.0
+
+
+def test_marks_of_older_versions_name_all_that_was_known(ledger: Ledger) -> None:
+    """They say nothing of a start, so all else is a birth, as it was to those versions."""
+    ledger.restore({"2026-11": {SUMMARY: {COST: 9.0}}})
+    ledger.meet(["new"])
+    for scope in (SUMMARY, "new"):
+        record(ledger, scope, NOON, {COST: 9.5})
+    assert cost(ledger, SUMMARY, NOON) == 9.5
+    assert cost(ledger, "new", NOON) == 0.0
+
+
+def test_a_month_that_showed_its_zeros_is_known_after_a_restart(ledger: Ledger) -> None:
+    """The zeros of the turn are saved, so that the value after them is no birth."""
+    ledger.meet(["tpl"])
+    for scope in (SUMMARY, "tpl"):
+        record(ledger, scope, TURN - 60, {COST: 9.0})
+        assert cost(ledger, scope, TURN + 330) == 0.0
+    restarted = saved(ledger, TURN + 330)
+    for scope in (SUMMARY, "tpl"):
+        record(restarted, scope, TURN + 430, {COST: 2.0})
+        assert cost(restarted, scope, TURN + 430) == 2.0
 
 
 def test_marks_of_a_month_long_gone_make_the_new_month_a_birth(ledger: Ledger) -> None:
