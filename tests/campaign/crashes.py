@@ -128,11 +128,16 @@ class Crashes:
     def _saved(self, page: pages.Page) -> bool:
         """Whether every counter that was scraped is in the state file: a fall is held then."""
         try:
-            kept = set(_numbers(json.loads((self._state / "state.json").read_bytes())))
+            accounts = json.loads((self._state / "state.json").read_bytes())["accounts"]
         except (OSError, ValueError):
             return False
-        counters = (v for s, v in page.samples.items() if s.partition("{")[0].endswith("_total"))
-        return all(value in kept for value in counters)
+        # Accounts are much alike: each has to be looked for in its own marks.
+        kept = {identity.split()[1]: set(_numbers(marks)) for identity, marks in accounts.items()}
+        return all(
+            value in kept.get(series.partition(',account="')[2].partition('"')[0], ())
+            for series, value in page.samples.items()
+            if series.partition("{")[0].endswith("_total")
+        )
 
     def _correct(self, taken_back: bool) -> None:
         """The vendor takes half of all usage back, or gives it again."""
