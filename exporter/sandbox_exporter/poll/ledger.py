@@ -225,7 +225,7 @@ class Ledger:
             late = scope.show_late(at, self.close)
             if late is not None:
                 phase = late.phase
-                self._turns.add(late.until)
+                self._turns |= {late.until, late.known_from}
         if scope.made_for != (phase, at.month):
             scope.shown = scope.usage(phase, at.month)
             scope.made_for = (phase, at.month)

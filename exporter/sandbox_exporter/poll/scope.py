@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,6 +41,8 @@ class Late(NamedTuple):
 
     phase: Phase
     until: float
+    known_from: float = math.inf
+    """From when on a restart may take the zeros for seen."""
 
 
 class Epoch:
@@ -138,7 +141,8 @@ class Scope:
         if at.now < until:
             return Late(Phase.SETTLE, until)
         zero_until = (at.now if closed.zero_at is None else closed.zero_at) + close.zero
-        return Late(Phase.ZERO, zero_until) if at.now < zero_until else None
+        late = Late(Phase.ZERO, zero_until, zero_until - close.zero / 2)
+        return late if at.now < zero_until else None
 
     def show_late(self, at: Moment, close: MonthClose) -> Late | None:
         """Like `late`, and remembers what is shown now for the first time."""
@@ -158,12 +162,14 @@ class Scope:
 
         A counter that still shows the 0 of its birth is left out, and born again, unless scrapes
         have seen that 0: they got what was taken at `served` (monotonic seconds). Left out too is
-        that of a month that was turned to late and has not been shown for long.
+        that of a month that was turned to late, until the second half of its zeros.
         """
         phase = late.phase if late else at.phase
         oldest = at.closed if phase is Phase.SETTLE else at.month
         for epoch in (self.closed, self.current):
-            if epoch is None or epoch.month < oldest or (late and epoch.month == at.month):
+            if epoch is None or epoch.month < oldest:
+                continue
+            if late and epoch.month == at.month and at.now < late.known_from:
                 continue
             marks = epoch.marks
             if self.held:

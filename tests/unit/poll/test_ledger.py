@@ -300,6 +300,26 @@ def test_a_month_that_showed_its_zeros_is_known_after_a_restart(ledger: Ledger) 
         assert cost(restarted, scope, TURN + 430) == 2.0
 
 
+def test_a_month_turned_to_late_is_known_from_the_half_of_its_zeros(ledger: Ledger) -> None:
+    """Its value follows the zeros by the clock, so the file must know of them before."""
+    ledger.restore({})
+    record(ledger, "tpl", TURN - 60, {COST: 9.0})
+    ledger.release(1.0, served=1.0)
+    late = TURN + 3600
+    ledger.begin(late)
+    ledger.close_month("tpl", Window.whole(OCTOBER), {COST: 10.0})
+    record(ledger, "tpl", late, {COST: 2.0}, clock=2.0)
+    shown = [cost(ledger, "tpl", late + seconds) for seconds in (0, 300)]
+    turned = ledger.turned(late + 300)
+    assert ledger.turned(late + 360) == turned + 1
+    early, restarted = saved(ledger, late + 359), saved(ledger, late + 360)
+    shown.append(cost(ledger, "tpl", late + 420))
+    assert shown == [10.0, 0.0, 2.0]
+    for after, value in ((early, 0.0), (restarted, 2.0)):
+        record(after, "tpl", late + 420, {COST: 2.0}, clock=3.0)
+        assert cost(after, "tpl", late + 420) == value
+
+
 def test_marks_of_a_month_long_gone_make_the_new_month_a_birth(ledger: Ledger) -> None:
     """Down over the turn: the last sample is the old month's, so a 0 must come before the new."""
     record(ledger, SUMMARY, TURN - 60, {COST: 100.0})
