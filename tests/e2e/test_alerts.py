@@ -231,6 +231,17 @@ def control(vendor: Running, method: str, path: str, body: object = None) -> Non
     httpx.request(method, url, json=body, trust_env=False, timeout=PATIENCE).raise_for_status()
 
 
+def well(vendors: Vendors) -> None:
+    """Nothing is wrong, and storage is free: at some hours the simulator has next to none left."""
+    plenty = {"storage_mib": "2048", "free_storage_mib": "8192"}
+    body = {"kind": "status", "route": "storage", "status": 200, "body": plenty}
+    for vendor in (vendors.calm, vendors.changing, vendors.silent):
+        for account in ("prod", "dev"):
+            control(vendor, "PUT", "/faults", {**body, "account": account})
+        for route in ("*", "summary"):
+            control(vendor, "DELETE", f"/faults?route={route}")
+
+
 def trouble(vendors: Vendors) -> None:
     """Everything goes wrong at once, each at another account."""
     headers = {"X-API-Key": "sim-dev-key"}
@@ -245,7 +256,8 @@ def trouble(vendors: Vendors) -> None:
         (vendors.changing, {"kind": "wrong_types", "route": "summary"}),
     ):
         control(vendor, "PUT", "/faults", {"kind": "status", **fault})
-    control(vendors.silent, "PUT", "/faults", {"kind": "reset"})
+    for scope in ({}, {"route": "storage", "account": "prod"}):
+        control(vendors.silent, "PUT", "/faults", {"kind": "reset", **scope})
 
 
 def check_links(alert: dict[str, Any]) -> None:
@@ -269,6 +281,7 @@ def test_each_trouble_is_told_once_and_resolved_by_itself(
 ) -> None:
     """Six situations bring six messages to the right receivers, and later six that all is well."""
     vendors = Vendors(vendor(), vendor(), vendor())
+    well(vendors)
     config = tmp_path / "config.yml"
     configure(config, vendors, budget=1e6)
     daemon = exporter("--config.file", str(config))
@@ -280,9 +293,7 @@ def test_each_trouble_is_told_once_and_resolved_by_itself(
     daemon.process.send_signal(signal.SIGHUP)
     eventually(lambda: set(inbox.told("firing")) >= set(EXPECTED), "each alert fires")
 
-    control(vendors.calm, "DELETE", "/faults")
-    control(vendors.changing, "DELETE", "/faults")
-    control(vendors.silent, "DELETE", "/faults")
+    well(vendors)
     configure(config, vendors, budget=1e6)
     daemon.process.send_signal(signal.SIGHUP)
     eventually(lambda: set(inbox.told("resolved")) >= set(EXPECTED), "each alert ends")
