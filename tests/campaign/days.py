@@ -86,6 +86,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.books = Books(self.scenario, self.seed)
+        self.books.now = TURN - self.days * DAY  # the poller's monotonic clock begins there
         self._poller = self._start(None)
 
     def run(self, runner: asyncio.Runner) -> None:
@@ -135,6 +136,7 @@ class Simulation:
             self.scenario.name, "seacloud", "http://127.0.0.1", SecretRef("env", "NONE")
         )
         ledger = Ledger(CLOSE)
+        ledger.persistent = True  # there is a state file
         if marks is not None:
             ledger.restore(marks)
         client = cast(Client, BooksClient(self.books))
