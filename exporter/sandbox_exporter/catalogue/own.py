@@ -7,7 +7,8 @@ from sandbox_exporter.catalogue.metric import Metric, Type
 API_REQUESTS = Metric(
     "sandbox_exporter_api_requests_total",
     Type.COUNTER,
-    "Upstream calls, retries too; code is the HTTP status, or the reason when none came.",
+    "Upstream calls, retries too; code is the HTTP status (5xx and the like for one nobody "
+    "registered), or the reason when none came.",
     "HTTP client",
     labels=("provider", "account", "endpoint", "code"),
 )
