@@ -26,9 +26,9 @@ from sandbox_exporter.backfill.workspace import Workspace
 from sandbox_exporter.billing import Month
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
-from sandbox_exporter.providers.base import Cycle
-from sandbox_exporter.providers.seacloud import SeaCloud
-from sandbox_exporter.providers.seacloud_history import SeaCloudHistory
+from sandbox_exporter.vendors.base import Cycle
+from sandbox_exporter.vendors.seacloud.history import SeaCloudHistory
+from sandbox_exporter.vendors.seacloud.provider import SeaCloud
 
 MONTH = Month(2025, 10)
 DAYS = range(MONTH.start, MONTH.end, Cycle.DAY)

@@ -27,8 +27,8 @@ from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.state import Marks
-from sandbox_exporter.providers import build
 from sandbox_exporter.snapshot import Snapshot
+from sandbox_exporter.vendors import build
 from tests.campaign.books import DAY, HOUR, MINUTE, TURN, Books, Scenario
 from tests.campaign.process import free_port
 from tests.campaign.report import Report, Table

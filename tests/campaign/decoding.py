@@ -16,8 +16,8 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import UpstreamError
-from sandbox_exporter.providers import TemplateSource, build, build_history
-from sandbox_exporter.providers.listing import read_templates
+from sandbox_exporter.vendors import TemplateSource, build, build_history
+from sandbox_exporter.vendors.listing import read_templates
 from tests.campaign.behaviours.model import FIELDS
 from tests.campaign.report import Report
 

@@ -18,9 +18,9 @@ from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import Endpoint, TemplatePage
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
+from sandbox_exporter.vendors import Endpoint, TemplatePage
 from tests.rendering import whole
 
 TURN = Month(2026, 11).start

@@ -10,7 +10,7 @@ from sandbox_exporter.backfill.prices import PRICED, Prices
 from sandbox_exporter.backfill.reading import TOTALS, Answers, cycle_of, whole_buckets
 from sandbox_exporter.backfill.shares import climb, divide, spread
 from sandbox_exporter.model import KINDS, Field, Kind
-from sandbox_exporter.providers.base import Cycle, Trend
+from sandbox_exporter.vendors.base import Cycle, Trend
 
 TURN = 1
 """Seconds after a month's start at which its counters show 0. At the start itself they show the

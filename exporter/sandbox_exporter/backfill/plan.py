@@ -16,9 +16,9 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config.model import DISCOVER, NONE, Account
 from sandbox_exporter.errors import UpstreamError
 from sandbox_exporter.model import Readings, Template
-from sandbox_exporter.providers import History, Provider
-from sandbox_exporter.providers.base import Cycle
-from sandbox_exporter.providers.listing import read_templates
+from sandbox_exporter.vendors import History, Provider
+from sandbox_exporter.vendors.base import Cycle
+from sandbox_exporter.vendors.listing import read_templates
 
 AUTO_MINUTES = 60
 """`auto` goes by the minute where all calls fit into so many minutes at the account's limit."""

@@ -12,7 +12,7 @@ from sandbox_exporter.backfill.together import together
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.providers.base import Cycle, History, Trend
+from sandbox_exporter.vendors.base import Cycle, History, Trend
 
 _T = TypeVar("_T")
 

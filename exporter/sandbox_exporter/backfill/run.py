@@ -16,8 +16,8 @@ from sandbox_exporter.backfill.span import Span, iso
 from sandbox_exporter.backfill.workspace import Progress, Workspace
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import UpstreamError
-from sandbox_exporter.providers import History, Provider
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors import History, Provider
+from sandbox_exporter.vendors.base import Cycle
 
 
 class BackfillError(Exception):

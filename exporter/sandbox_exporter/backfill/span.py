@@ -9,7 +9,7 @@ from typing import Self
 
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config import durations
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 

@@ -23,9 +23,9 @@ from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.observer import PollObserver
 from sandbox_exporter.poll.sweep import Sweep
 from sandbox_exporter.poll.templates import TemplateBook
-from sandbox_exporter.providers import Endpoint, Provider, TemplateSource
 from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
 from sandbox_exporter.supervisor import FaultLog
+from sandbox_exporter.vendors import Endpoint, Provider, TemplateSource
 
 LONGEST_POLL = 60.0
 """Seconds after which a poll ends at the latest, whatever its interval."""

@@ -10,8 +10,8 @@ from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import ContainedObserver, PollObserver
-from sandbox_exporter.providers import build, build_client
 from sandbox_exporter.supervisor import FaultLog
+from sandbox_exporter.vendors import build, build_client
 
 
 def build_poller(

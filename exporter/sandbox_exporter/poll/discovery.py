@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.poll.templates import TemplateBook
-from sandbox_exporter.providers.base import TemplateSource
-from sandbox_exporter.providers.listing import Listing
+from sandbox_exporter.vendors.base import TemplateSource
+from sandbox_exporter.vendors.listing import Listing
 
 SHARE = 0.1
 """Share of the request limit, and of a poll's time, that reading the list may take."""

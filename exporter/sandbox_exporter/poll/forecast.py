@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.poll.templates import MAX_AGE
-from sandbox_exporter.providers import Provider
+from sandbox_exporter.vendors import Provider
 
 HOUR = 3600
 

@@ -14,8 +14,8 @@ from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual, differs
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.search import Search
 from sandbox_exporter.poll.templates import Entry, TemplateBook
-from sandbox_exporter.providers.base import TemplateSource
 from sandbox_exporter.supervisor import FaultLog
+from sandbox_exporter.vendors.base import TemplateSource
 
 CONCURRENCY = 16
 """Template calls under way at once."""

@@ -18,7 +18,7 @@ from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import build, build_client
+from sandbox_exporter.vendors import build, build_client
 
 MINUTE = 60.0
 

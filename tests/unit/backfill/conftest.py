@@ -21,8 +21,8 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
-from sandbox_exporter.providers import Endpoint, TemplatePage, TemplateSource
-from sandbox_exporter.providers.base import Cycle, Trend
+from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
+from sandbox_exporter.vendors.base import Cycle, Trend
 
 ROUNDING = 0.01
 PRICES = {

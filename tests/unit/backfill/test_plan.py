@@ -12,7 +12,7 @@ from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.billing import Month
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 At = Callable[[str], int]
 ACCOUNT = Account("prod", "seacloud", "", SecretRef("env", ""))

@@ -11,7 +11,7 @@ from sandbox_exporter.backfill.reading import TOTALS, Answers, Reader, cycle_of
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 At = Callable[[str], int]
 

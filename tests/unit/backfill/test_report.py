@@ -9,7 +9,7 @@ from sandbox_exporter.backfill.report import Report
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.workspace import Progress
 from sandbox_exporter.model import Template
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 PLAN = Plan(
     "seacloud",

@@ -9,7 +9,7 @@ import pytest
 from sandbox_exporter.backfill.run import BackfillError
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 Run = Callable[..., Any]
 At = Callable[[str], int]

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from sandbox_exporter.backfill.span import Span, iso
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 At = Callable[[str], int]
 

@@ -9,7 +9,7 @@ from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.workspace import Progress, Workspace
 from sandbox_exporter.billing import Month
 from sandbox_exporter.model import Field, Template
-from sandbox_exporter.providers.base import Cycle
+from sandbox_exporter.vendors.base import Cycle
 
 PLAN = Plan(
     "seacloud",

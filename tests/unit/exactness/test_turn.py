@@ -19,8 +19,8 @@ from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
-from sandbox_exporter.providers import Endpoint, TemplatePage
 from sandbox_exporter.snapshot import AccountSnapshot
+from sandbox_exporter.vendors import Endpoint, TemplatePage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import InVirtualTime, VirtualLoop

@@ -22,7 +22,7 @@ from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import Marks
-from sandbox_exporter.providers import Endpoint, TemplatePage
+from sandbox_exporter.vendors import Endpoint, TemplatePage
 
 CLOSE = MonthClose(settle=3600.0, zero=3600.0)
 STEP = 900.0

@@ -23,8 +23,8 @@ from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import build, build_client
 from sandbox_exporter.snapshot import Snapshot
+from sandbox_exporter.vendors import build, build_client
 from sandbox_exporter.web.server import Server
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "exposition"

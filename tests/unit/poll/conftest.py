@@ -16,7 +16,7 @@ from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.providers import Endpoint, TemplatePage, TemplateSource
+from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
 
 ACCOUNT = Account("prod", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE"))
 

@@ -9,7 +9,7 @@ from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import Template
 from sandbox_exporter.poll.discovery import Discovery
 from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook
-from sandbox_exporter.providers import listing as providers_listing
+from sandbox_exporter.vendors import listing
 
 if TYPE_CHECKING:
     from tests.unit.poll.conftest import FakeVendor
@@ -136,7 +136,7 @@ def test_a_list_without_end_is_bounded_and_told(
     fake_vendor: type[FakeVendor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails until it is read to its end, takes its share, and what it found is polled."""
-    monkeypatch.setattr(providers_listing, "MAX_PAGES", 4)
+    monkeypatch.setattr(listing, "MAX_PAGES", 4)
     vendor = fake_vendor(*ids(100))
     reading = Reading(vendor, most=20)
     assert reading.poll() == 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import GIB, HOUR, Field
-from sandbox_exporter.providers.parse import amount, identifier, mapping, quantities, text
+from sandbox_exporter.vendors.parse import amount, identifier, mapping, quantities, text
 
 WINDOW = Window.whole(Month(2026, 10))
 

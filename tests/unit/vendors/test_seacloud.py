@@ -13,14 +13,14 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Failure
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import GB, GIB, HOUR, MIB, Field, Readings, Template
-from sandbox_exporter.providers.listing import read_templates
-from sandbox_exporter.providers.seacloud import SeaCloud, SeaCloudTemplates, explain, headers
 from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.listing import read_templates
+from sandbox_exporter.vendors.seacloud.provider import SeaCloud, SeaCloudTemplates, explain, headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.unit.providers.conftest import FakeClient
+    from tests.unit.vendors.conftest import FakeClient
 
 MONTH = Month(2026, 11)
 SECRET = "sk-live/0123456789abcdef"

@@ -15,9 +15,9 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client
 from sandbox_exporter.errors import AnswerError
 from sandbox_exporter.model import BILLING_UNITS, KINDS, MIB, Field, Kind, Readings
-from sandbox_exporter.providers.base import Cycle, Trend
-from sandbox_exporter.providers.parse import amount, mapping, unexpected
-from sandbox_exporter.providers.seacloud import read_summary
+from sandbox_exporter.vendors.base import Cycle, Trend
+from sandbox_exporter.vendors.parse import amount, mapping, unexpected
+from sandbox_exporter.vendors.seacloud.provider import read_summary
 
 _HALF_DIGIT = 0.00005
 _RUNTIME_CYCLES = (Cycle.MINUTE, Cycle.DAY)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Template
-from sandbox_exporter.providers.base import TemplatePage, TemplateSource
+from sandbox_exporter.vendors.base import TemplatePage, TemplateSource
 
 MAX_PAGES = 1000
 

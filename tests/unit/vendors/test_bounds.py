@@ -7,7 +7,7 @@ import pytest
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import BILLING_UNITS, HOUR, KINDS, MIB, Field, Kind
-from sandbox_exporter.providers.parse import most_of, quantities
+from sandbox_exporter.vendors.parse import most_of, quantities
 
 NOVEMBER = Month(2026, 11)
 FIRST_SECOND = Window(NOVEMBER, NOVEMBER.start, NOVEMBER.start + 1)

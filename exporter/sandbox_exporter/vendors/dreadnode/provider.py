@@ -12,9 +12,9 @@ from sandbox_exporter.billing import Window
 from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import Reason
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.providers.base import Endpoint, TemplateSource
-from sandbox_exporter.providers.parse import mapping, quantities
 from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.base import Endpoint, TemplateSource
+from sandbox_exporter.vendors.parse import mapping, quantities
 
 _FIELDS = {
     "total_runtime_seconds": Field.RUNTIME_SECONDS,

@@ -11,8 +11,8 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client
 from sandbox_exporter.errors import AnswerError
 from sandbox_exporter.model import GIB, MIB, Field
-from sandbox_exporter.providers.base import Trend
-from sandbox_exporter.providers.seacloud_history import SeaCloudHistory
+from sandbox_exporter.vendors.base import Trend
+from sandbox_exporter.vendors.seacloud.history import SeaCloudHistory
 
 MARCH = Month(2025, 3)
 WINDOW = Window(MARCH, MARCH.start, MARCH.start + 180)

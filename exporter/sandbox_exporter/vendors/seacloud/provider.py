@@ -13,8 +13,9 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import BILLING_UNITS, MIB, Field, Readings, Template
-from sandbox_exporter.providers.base import Endpoint, TemplatePage, TemplateSource
-from sandbox_exporter.providers.parse import (
+from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.base import Endpoint, TemplatePage, TemplateSource
+from sandbox_exporter.vendors.parse import (
     amount,
     identifier,
     mapping,
@@ -22,7 +23,6 @@ from sandbox_exporter.providers.parse import (
     text,
     unexpected,
 )
-from sandbox_exporter.secret import Secret
 
 _PAGE_SIZE = 100
 _NO_FILTER = "all"

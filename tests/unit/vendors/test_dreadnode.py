@@ -9,14 +9,14 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Failure
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.providers.base import Endpoint
-from sandbox_exporter.providers.dreadnode import Dreadnode, explain, headers
 from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.base import Endpoint
+from sandbox_exporter.vendors.dreadnode.provider import Dreadnode, explain, headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.providers.conftest import FakeClient
+    from tests.unit.vendors.conftest import FakeClient
 
 WINDOW = Window(Month(2026, 11), Month(2026, 11).start, Month(2026, 11).start + 60)
 

@@ -8,15 +8,17 @@ from typing import assert_never
 from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.client.retry import LONGEST_PAUSE
 from sandbox_exporter.config.model import NONE, Account
-from sandbox_exporter.providers import dreadnode, seacloud, seacloud_history
-from sandbox_exporter.providers.base import (
+from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.base import (
     Endpoint,
     History,
     Provider,
     TemplatePage,
     TemplateSource,
 )
-from sandbox_exporter.secret import Secret
+from sandbox_exporter.vendors.dreadnode import provider as dreadnode
+from sandbox_exporter.vendors.seacloud import history as seacloud_history
+from sandbox_exporter.vendors.seacloud import provider as seacloud
 
 __all__ = [
     "Endpoint",

@@ -1,0 +1,1 @@
+"""Dreadnode: an organization's sandbox runtime and sessions."""

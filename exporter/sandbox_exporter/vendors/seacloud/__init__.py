@@ -1,0 +1,1 @@
+"""SeaCloud: usage of the billing month, storage, costs and templates."""
