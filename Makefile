@@ -37,6 +37,7 @@ campaign: ## hostile vendors, crashes, a month's turn and load (ARGS="--seed N -
 docs: ## everything generated anew: documents, alert rules, dashboards
 	@scripts/setup dev
 	$(BIN)/python scripts/metrics_doc.py
+	$(BIN)/python scripts/config_doc.py
 	$(BIN)/python -m alerting
 	$(BIN)/python -m dashboards
 

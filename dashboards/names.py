@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox_exporter.catalogue import Metric, catalogue
+from sandbox_exporter.catalogue import Metric, catalogue, source_of
+from sandbox_exporter.vendors import VENDORS
 
 _METRICS = {metric.name: metric for metric in catalogue()}
 
@@ -37,5 +38,6 @@ def described(name: str) -> Metric:
 
 def source(*names: str) -> str:
     """Where the numbers of some metrics come from, as a line of a panel's description."""
-    listed = dict.fromkeys(f"`{name}` ({described(name).source})" for name in names)
+    vendors = VENDORS.values()
+    listed = dict.fromkeys(f"`{name}` ({source_of(described(name), vendors)})" for name in names)
     return "Source: " + "; ".join(listed) + "."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox_exporter.catalogue import Metric, catalogue
+from sandbox_exporter.catalogue import Metric, catalogue, source_of
+from sandbox_exporter.vendors import VENDORS
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 
@@ -34,8 +35,9 @@ def section_of(metric: Metric) -> str:
 
 def row(metric: Metric) -> str:
     """A metric as a row of its section's table."""
+    source = source_of(metric, VENDORS.values())
     labels = ", ".join(f"`{label}`" for label in metric.labels)
-    return f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} | {metric.source} |"
+    return f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} | {source} |"
 
 
 def render(metrics: tuple[Metric, ...]) -> str:

@@ -17,13 +17,14 @@ from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.poll.account import AccountPoller, Timing
 from sandbox_exporter.poll.build import build_poller
-from sandbox_exporter.poll.keeper import Keeper, identity
+from sandbox_exporter.poll.keeper import Keeper
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
 from sandbox_exporter.poll.state import StateFile
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.supervisor import INTERNAL_ERROR, FaultLog, end, heed_cancellation
+from sandbox_exporter.vendors import identity
 
 _STAGGER = 0.01
 """Seconds between the first polls of two accounts: less than what the CPU has to do for one, so

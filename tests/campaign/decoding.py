@@ -68,7 +68,7 @@ class _Saying:
 
 def _account(provider: str) -> Account:
     secret = SecretRef("env", "NONE")
-    return Account("a", provider, "http://x", secret, organization="o")  # type: ignore[arg-type]
+    return Account("a", provider, "http://x", secret, {"organization": "o"})
 
 
 async def _read_everything(document: object) -> int:

@@ -6,8 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from sandbox_exporter.catalogue import ACCOUNT_METRICS, TEMPLATE_METRICS, Type, catalogue
+from sandbox_exporter.catalogue import ACCOUNT_METRICS, TEMPLATE_METRICS, Type, catalogue, source_of
 from sandbox_exporter.model import KINDS, Field
+from sandbox_exporter.vendors import VENDORS
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ def test_names_follow_the_conventions() -> None:
         assert metric.name.endswith("_total") == (metric.type is Type.COUNTER)
         assert metric.family.endswith(metric.unit)
         assert metric.help.endswith((".", "always 1."))
-        assert metric.source
+        assert source_of(metric, VENDORS.values())
         assert len(set(metric.labels)) == len(metric.labels)
 
 

@@ -176,7 +176,7 @@ async def test_another_account_of_the_same_name_starts_afresh(vendor: Vendor, st
     running = await start(Config((account(vendor),)))
     await running.until(cost(5.0))
     vendor.cost = 3.0
-    await running.reload(Config((account(vendor, project_id="other"),)))
+    await running.reload(Config((account(vendor, options={"project_id": "other"}),)))
     await running.until(cost(3.0), gone=cost(5.0))
 
 
@@ -206,7 +206,7 @@ async def test_an_account_that_moved_to_another_vendor_leaves_nothing(
     """The name stays, and no series of the former vendor does."""
     running = await start(Config((account(vendor),)))
     await running.until(cost(5.0))
-    moved = account(vendor, provider="dreadnode", organization="acme")
+    moved = account(vendor, provider="dreadnode", options={"organization": "acme"})
     await running.reload(Config((moved,)))
     await running.until('sandbox_up{provider="dreadnode",account="prod"}')
     await running.until(gone='account="prod",provider="seacloud"')

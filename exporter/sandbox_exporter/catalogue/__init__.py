@@ -31,6 +31,7 @@ from sandbox_exporter.catalogue.own import (
     STATE_TIME,
     WEB_RELOAD_OK,
 )
+from sandbox_exporter.catalogue.sources import source_of
 from sandbox_exporter.catalogue.usage import ACCOUNT_METRICS, TEMPLATE_METRICS
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "Type",
     "UsageMetric",
     "catalogue",
+    "source_of",
 ]
 
 

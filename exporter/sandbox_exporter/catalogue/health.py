@@ -16,7 +16,6 @@ TEMPLATE_INFO = Metric(
     "sandbox_template_info",
     Type.GAUGE,
     "What a template is called; always 1.",
-    "SeaCloud templates `names`, `aliases`, `type`, `version`",
     labels=(*TEMPLATE_LABELS, "name", "type", "version"),
 )
 UP = Metric(

@@ -33,8 +33,9 @@ class Metric:
     type: Type
     help: str
     """Meaning in one sentence."""
-    source: str
-    """Where the number comes from: an upstream field, the configuration or the exporter itself."""
+    source: str = ""
+    """Where the number comes from: the configuration or the exporter itself; empty for what vendors
+    tell, see `source_of`."""
     unit: str = ""
     """Base unit; a suffix of the name, `_total` aside. Empty for counts of things."""
     labels: tuple[str, ...] = ("provider", "account")

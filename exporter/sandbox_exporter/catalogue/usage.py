@@ -18,7 +18,6 @@ class _Total:
     unit: str
     field: Field
     noun: str
-    source: str
 
 
 _TOTALS = (
@@ -27,28 +26,24 @@ _TOTALS = (
         "seconds",
         Field.VCPU_SECONDS,
         "Reserved vCPU time of running sandboxes",
-        "SeaCloud summary `vcpu_hours` × 3600",
     ),
     _Total(
         "memory_byte_seconds",
         "byte_seconds",
         Field.MEMORY_BYTE_SECONDS,
         "Reserved memory times time of running sandboxes",
-        "SeaCloud summary `ram_gb_hours` × 2^30 × 3600",
     ),
     _Total(
         "data_transfer_bytes",
         "bytes",
         Field.DATA_TRANSFER_BYTES,
         "Data transferred by sandboxes",
-        "SeaCloud summary `data_transfer_gb` × 10^9",
     ),
     _Total(
         "cost_usd",
         "usd",
         Field.COST_USD,
         "Cost of vCPU, memory and data transfer, without paused storage",
-        "SeaCloud summary `usage_costs_usd`",
     ),
 )
 _LEVELS = (
@@ -57,14 +52,12 @@ _LEVELS = (
         "",
         Field.RUNNING_SANDBOXES,
         "Sandboxes that run now",
-        "SeaCloud summary `running_sandboxes`",
     ),
     (
         "paused_storage_bytes",
         "bytes",
         Field.PAUSED_STORAGE_BYTES,
         "Disk held by paused sandboxes now",
-        "SeaCloud summary `storage_capacity_gb` × 2^30",
     ),
 )
 
@@ -77,32 +70,28 @@ def _usage(level: str, labels: tuple[str, ...], what: str) -> tuple[UsageMetric,
             f"sandbox_{level}_{total.stem}_total",
             Type.COUNTER,
             f"{total.noun} {what}, since the billing month began (UTC); never falls within it.",
-            total.source,
-            total.unit,
-            labels,
+            unit=total.unit,
+            labels=labels,
         )
         gauge = Metric(
             f"sandbox_{level}_month_{total.stem}",
             Type.GAUGE,
             f"{total.noun} {what}, month to date as the vendor reports it, even when it falls.",
-            total.source,
-            total.unit,
-            labels,
+            unit=total.unit,
+            labels=labels,
         )
         made.append(UsageMetric(counter, total.field, Show.COUNTER))
         made.append(UsageMetric(gauge, total.field, Show.READING))
-    for stem, unit, field, noun, source in _LEVELS:
+    for stem, unit, field, noun in _LEVELS:
         metric = Metric(
-            f"sandbox_{level}_{stem}", Type.GAUGE, f"{noun}, {what}.", source, unit, labels
+            f"sandbox_{level}_{stem}", Type.GAUGE, f"{noun}, {what}.", unit=unit, labels=labels
         )
         made.append(UsageMetric(metric, field, Show.READING))
     return tuple(made)
 
 
-def _account_gauge(
-    stem: str, field: Field, help_text: str, source: str, unit: str = ""
-) -> UsageMetric:
-    metric = Metric(f"sandbox_account_{stem}", Type.GAUGE, help_text, source, unit)
+def _account_gauge(stem: str, field: Field, help_text: str, unit: str = "") -> UsageMetric:
+    metric = Metric(f"sandbox_account_{stem}", Type.GAUGE, help_text, unit=unit)
     return UsageMetric(metric, field, Show.READING)
 
 
@@ -110,9 +99,8 @@ _BILLED = Metric(
     "sandbox_account_billed_cost_usd",
     Type.GAUGE,
     "Cost of a calendar month (UTC) as the vendor's cost report states it.",
-    "SeaCloud costs `current_value_usd`",
-    "usd",
-    ("provider", "account", "month"),
+    unit="usd",
+    labels=("provider", "account", "month"),
 )
 
 ACCOUNT_METRICS: tuple[UsageMetric, ...] = (
@@ -121,14 +109,12 @@ ACCOUNT_METRICS: tuple[UsageMetric, ...] = (
         "storage_used_bytes",
         Field.STORAGE_USED_BYTES,
         "Paused storage that the account holds now, by the realtime storage report.",
-        "SeaCloud storage/realtime `storage_mib` × 2^20",
         "bytes",
     ),
     _account_gauge(
         "storage_free_bytes",
         Field.STORAGE_FREE_BYTES,
         "What is left of the account's free paused storage.",
-        "SeaCloud storage/realtime `free_storage_mib` × 2^20",
         "bytes",
     ),
     UsageMetric(_BILLED, Field.BILLED_COST_CURRENT_USD, Show.READING, (("month", "current"),)),
@@ -138,8 +124,7 @@ ACCOUNT_METRICS: tuple[UsageMetric, ...] = (
             "sandbox_account_runtime_seconds_total",
             Type.COUNTER,
             "Runtime of all sandbox sessions since the account began.",
-            "Dreadnode usage `total_runtime_seconds`",
-            "seconds",
+            unit="seconds",
         ),
         Field.RUNTIME_SECONDS,
         Show.COUNTER,
@@ -149,7 +134,6 @@ ACCOUNT_METRICS: tuple[UsageMetric, ...] = (
             "sandbox_account_sessions_total",
             Type.COUNTER,
             "Sandbox sessions since the account began.",
-            "Dreadnode usage `sessions_count`",
         ),
         Field.SESSIONS,
         Show.COUNTER,
@@ -158,7 +142,6 @@ ACCOUNT_METRICS: tuple[UsageMetric, ...] = (
         "month_runtime_seconds",
         Field.MONTH_RUNTIME_SECONDS,
         "Runtime of sandbox sessions, calendar month to date as the vendor reports it.",
-        "Dreadnode usage `current_month_seconds`",
         "seconds",
     ),
 )

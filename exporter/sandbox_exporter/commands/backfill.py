@@ -20,8 +20,7 @@ from sandbox_exporter.client import Limiter
 from sandbox_exporter.commands.settings import load
 from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.errors import ConfigError, Problem
-from sandbox_exporter.poll.keeper import identity
-from sandbox_exporter.vendors import build, build_client, build_history
+from sandbox_exporter.vendors import build, build_client, build_history, identity
 from sandbox_exporter.vendors.base import Cycle
 
 _AUTO = "auto"

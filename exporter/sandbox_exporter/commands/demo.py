@@ -54,7 +54,7 @@ def _config(simulator: ServedSimulator) -> Config:
             provider="seacloud",
             base_url=simulator.seacloud_base_url,
             api_key=SecretRef("env", _KEY_PREFIX + account.name),
-            project_id=account.project_id,
+            options={"project_id": account.project_id},
             budget_usd=_BUDGETS.get(account.name),
             poll_interval=POLL_INTERVAL,
         )
@@ -66,7 +66,7 @@ def _config(simulator: ServedSimulator) -> Config:
             provider="dreadnode",
             base_url=simulator.origin,
             api_key=SecretRef("env", _KEY_PREFIX + account.name),
-            organization=account.organization,
+            options={"organization": account.organization},
             poll_interval=POLL_INTERVAL,
         )
         for account in settings.dreadnode

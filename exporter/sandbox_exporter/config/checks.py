@@ -86,9 +86,9 @@ def flag(value: object) -> bool:
     return value
 
 
-def text(limit: int) -> Check[str]:
+def text(limit: int, characters: str = "printable characters") -> Check[str]:
     """Printable text of 1 to `limit` characters, without white space around it."""
-    allowed = f"1 to {limit} printable characters"
+    allowed = f"1 to {limit} {characters}"
 
     def check(value: object) -> str:
         if isinstance(value, int | float):
@@ -110,12 +110,13 @@ def text(limit: int) -> Check[str]:
 
 def header_text(limit: int) -> Check[str]:
     """Like `text`, and ASCII only, since it is sent in an HTTP header."""
-    any_text = text(limit)
+    characters = "printable ASCII characters"
+    any_text = text(limit, characters)
 
     def check(value: object) -> str:
         checked = any_text(value)
         if not checked.isascii():
-            raise refusal(value, "is not ASCII", f"1 to {limit} printable ASCII characters")
+            raise refusal(value, "is not ASCII", f"1 to {limit} {characters}")
         return checked
 
     return check

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.config import checks, document, files
-from sandbox_exporter.config.accounts import POLL_INTERVAL, Surroundings, read_account
+from sandbox_exporter.config.accounts import POLL_INTERVAL, Schemas, Surroundings, read_account
 from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.config.section import Problems, Section
 from sandbox_exporter.errors import ConfigError, Problem
@@ -19,22 +19,11 @@ STALE_AFTER = checks.duration(10, 7 * 86400)
 PHASE = checks.duration(1, 6 * 3600)
 _DEFAULTS = Config(accounts=())
 
-_VARIABLES: Mapping[str, Mapping[str, str]] = {
-    "seacloud": {
-        "api_key": "SEACLOUD_API_KEY",
-        "base_url": "SEACLOUD_BASE_URL",
-        "project_id": "SEACLOUD_PROJECT_ID",
-    },
-    "dreadnode": {
-        "api_key": "DREADNODE_API_KEY",
-        "base_url": "DREADNODE_SERVER",
-        "organization": "DREADNODE_ORGANIZATION",
-    },
-}
 
-
-def load_file(path: str | Path) -> Config:
+def load_file(path: str | Path, schemas: Schemas) -> Config:
     """The configuration in a YAML file; its secrets are read once to see that they are there.
+
+    `schemas` are the vendors whose accounts there may be.
 
     Raises `ConfigError` with every mistake: those of the file as a whole at the file's path,
     others at the key's, such as `accounts[0].poll_interval`.
@@ -48,37 +37,40 @@ def load_file(path: str | Path) -> Config:
     month_close = _month_close(root)
     state_file = root.get("state_file", files.state_file(file.parent), "")
     otlp = root.get("otlp", checks.flag, False)
-    accounts = _accounts(root, Surroundings(file.parent, os.environ, poll_interval))
+    accounts = _accounts(root, Surroundings(schemas, file.parent, os.environ, poll_interval))
     problems.raise_any()
     return Config(accounts, stale_after, month_close, state_file, otlp)
 
 
-def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
+def from_environment(schemas: Schemas, environ: Mapping[str, str] = os.environ) -> Config:
     """One account for each vendor whose API key is in the environment, named like the vendor.
 
     Raises `ConfigError` with every mistake at its variable's name.
     """
     problems = Problems()
     accounts = []
-    for vendor, variables in _VARIABLES.items():
+    for schema in schemas.values():
+        variables = schema.variables
         found = {key: environ.get(name, "").strip() for key, name in variables.items()}
         if not found.pop("api_key"):
             continue
         values: dict[str, object] = {key: value for key, value in found.items() if value}
-        reference = {"env": variables["api_key"]}
-        values |= {"name": vendor, "provider": vendor, "api_key": reference}
+        reference = {"env": schema.api_key_variable}
+        values |= {"name": schema.name, "provider": schema.name, "api_key": reference}
         section = Section(values, problems, names=variables)
-        accounts.append(read_account(section, Surroundings(Path(), environ)))
+        accounts.append(read_account(section, Surroundings(schemas, Path(), environ)))
     problems.raise_any()
     if not accounts:
-        raise ConfigError([Problem("", _NOTHING_CONFIGURED)])
+        raise ConfigError([Problem("", _nothing_configured(schemas))])
     return Config(tuple(accounts))
 
 
-_NOTHING_CONFIGURED = (
-    "no account is configured: set SEACLOUD_API_KEY, or DREADNODE_API_KEY with "
-    "DREADNODE_ORGANIZATION, or name a file with --config.file"
-)
+def _nothing_configured(schemas: Schemas) -> str:
+    ways: list[str] = []
+    for schema in schemas.values():
+        needed = [key.variable for key in schema.keys if key.variable and key.default is None]
+        ways.append(" with ".join([schema.api_key_variable, *needed]))
+    return f"no account is configured: set {', or '.join(ways)}, or name a file with --config.file"
 
 
 def _month_close(root: Section) -> MonthClose:

@@ -61,11 +61,12 @@ class Account:
     """One vendor account to poll. Durations are seconds."""
 
     name: str
-    provider: Literal["seacloud", "dreadnode"]
+    provider: str
+    """The vendor's name."""
     base_url: str
     api_key: SecretRef
-    project_id: str = ""
-    organization: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The values of the vendor's own keys that are given; `Key.of` has the defaults too."""
     templates: Literal["discover", "none"] | tuple[str, ...] = "discover"
     max_templates: int = 1000
     budget_usd: float | None = None

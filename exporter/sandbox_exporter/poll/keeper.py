@@ -15,6 +15,7 @@ from sandbox_exporter.model import Readings
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks, StateFile, encode
+from sandbox_exporter.vendors import identity
 
 SAVE_EVERY = 5.0
 """Seconds between two saves at least."""
@@ -164,9 +165,3 @@ async def _collect(ledger: Ledger, now: float, served: float) -> Marks:
         if place % _STEP == 0:
             await asyncio.sleep(0)
     return marks
-
-
-def identity(account: Account) -> str:
-    """What makes an account the same one to its vendor and in its series."""
-    parts = (account.provider, account.name, account.base_url)
-    return " ".join((*parts, account.project_id or account.organization))

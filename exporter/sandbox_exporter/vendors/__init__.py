@@ -1,35 +1,43 @@
-"""Vendors behind one small protocol; `build` makes the one that an account names."""
+"""Vendors behind one small protocol: a folder each, and a line in `VENDORS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import assert_never
-
 from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.client.retry import LONGEST_PAUSE
-from sandbox_exporter.config.model import NONE, Account
-from sandbox_exporter.secret import Secret
+from sandbox_exporter.config.model import Account
 from sandbox_exporter.vendors.base import (
     Endpoint,
     History,
     Provider,
     TemplatePage,
     TemplateSource,
+    Vendor,
 )
-from sandbox_exporter.vendors.dreadnode import provider as dreadnode
-from sandbox_exporter.vendors.seacloud import history as seacloud_history
-from sandbox_exporter.vendors.seacloud import provider as seacloud
+from sandbox_exporter.vendors.dreadnode import DREADNODE
+from sandbox_exporter.vendors.seacloud import SEACLOUD
 
 __all__ = [
+    "VENDORS",
     "Endpoint",
     "History",
     "Provider",
     "TemplatePage",
     "TemplateSource",
+    "Vendor",
     "build",
     "build_client",
     "build_history",
+    "identity",
 ]
+
+VENDORS: dict[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        SEACLOUD,
+        DREADNODE,
+    )
+}
+"""Every vendor, by the name that an account's `provider` gives it."""
 
 
 def build_client(
@@ -39,19 +47,13 @@ def build_client(
 
     A pause that the vendor asks for is kept for `longest_pause` seconds at most.
     """
-    if account.provider == "seacloud":
-        explain = seacloud.explain
-        headers: Callable[[Secret], Mapping[str, str]] = lambda secret: seacloud.headers(  # noqa: E731
-            secret, account.project_id
-        )
-    else:
-        explain, headers = dreadnode.explain, dreadnode.headers
+    vendor = VENDORS[account.provider]
     return Client(
         account=account.name,
         base_url=account.base_url,
         credentials=account.api_key.read,
-        headers=headers,
-        explain=explain,
+        headers=lambda secret: vendor.headers(account, secret),
+        explain=vendor.explain,
         limiter=limiter,
         observer=observer,
         ca_file=account.ca_file,
@@ -61,15 +63,15 @@ def build_client(
 
 def build(account: Account, client: Client) -> Provider:
     """The provider of an account."""
-    match account.provider:
-        case "seacloud":
-            return seacloud.SeaCloud(client, with_templates=account.templates != NONE)
-        case "dreadnode":
-            return dreadnode.Dreadnode(client, account.organization)
-        case other:
-            assert_never(other)
+    return VENDORS[account.provider].provider(account, client)
 
 
 def build_history(account: Account, client: Client) -> History | None:
     """What the account's vendor tells of the past; None for a vendor that tells nothing."""
-    return seacloud_history.SeaCloudHistory(client) if account.provider == "seacloud" else None
+    history = VENDORS[account.provider].history
+    return history(account, client) if history else None
+
+
+def identity(account: Account) -> str:
+    """What makes an account the same one to its vendor and in its series."""
+    return VENDORS[account.provider].identity(account)

@@ -1,4 +1,7 @@
-"""What the poller needs of a vendor. A provider turns the vendor's JSON into the model, no more."""
+"""What a vendor is to the rest: its descriptor, its provider and its history.
+
+A provider turns the vendor's JSON into the model, no more.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ from enum import IntEnum
 from typing import Protocol
 
 from sandbox_exporter.billing import Month, Window
+from sandbox_exporter.client import Client, Failure
+from sandbox_exporter.config.model import Account
+from sandbox_exporter.config.schema import AccountSchema
 from sandbox_exporter.model import Field, Readings, Template
+from sandbox_exporter.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +124,25 @@ class History(Protocol):
     async def daily_costs(self, month: Month, template_id: str | None) -> Mapping[int, float]:
         """USD of a month's days, by the Unix second of their start; raises `UpstreamError`."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor(AccountSchema):
+    """Everything that is one vendor's, in the folder of its name; `VENDORS` lists them all."""
+
+    headers: Callable[[Account, Secret], Mapping[str, str]]
+    """How a request authenticates."""
+    explain: Callable[[int, object], Failure | None]
+    """What an error body means, given the status and the decoded body; None to go by the status."""
+    provider: Callable[[Account, Client], Provider]
+    history: Callable[[Account, Client], History] | None = None
+    """None for a vendor that tells nothing of the past."""
+    sources: Mapping[Field, str]
+    """The quantities that it tells, and from what, for the documentation."""
+    template_source: str = ""
+    """From what the names of templates come."""
+
+    def identity(self, account: Account) -> str:
+        """What makes an account the same one to its vendor and in its series."""
+        own = [str(key.of(account)) for key in self.keys if key.identifies]
+        return " ".join((account.provider, account.name, account.base_url, *own))

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox_exporter.config import load_file
 from sandbox_exporter.config.model import Config
+from sandbox_exporter.vendors import VENDORS
 
 Load = Callable[[str], Config]
 
@@ -26,6 +27,6 @@ def load(tmp_path: Path) -> Load:
     def load_text(text: str) -> Config:
         path = tmp_path / "config.yml"
         path.write_text(text, encoding="utf-8")
-        return load_file(path)
+        return load_file(path, VENDORS)
 
     return load_text

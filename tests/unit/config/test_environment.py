@@ -5,6 +5,7 @@ import pytest
 from sandbox_exporter.config import from_environment
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.vendors import VENDORS
 
 SEACLOUD = {"SEACLOUD_API_KEY": "made-up-key-1"}
 DREADNODE = {"DREADNODE_API_KEY": "made-up-key-2", "DREADNODE_ORGANIZATION": "acme"}
@@ -12,13 +13,13 @@ DREADNODE = {"DREADNODE_API_KEY": "made-up-key-2", "DREADNODE_ORGANIZATION": "ac
 
 def _messages(environ: dict[str, str]) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        from_environment(environ)
+        from_environment(VENDORS, environ)
     return [str(problem) for problem in caught.value.problems]
 
 
 def test_one_key_is_enough() -> None:
     """The key of SeaCloud alone gives an account with the same defaults as a file's."""
-    assert from_environment(SEACLOUD) == Config(
+    assert from_environment(VENDORS, SEACLOUD) == Config(
         accounts=(
             Account(
                 name="seacloud",
@@ -37,17 +38,18 @@ def test_both_vendors_and_every_variable() -> None:
         "SEACLOUD_PROJECT_ID": " proj-1\n",
         "DREADNODE_SERVER": "https://dn.example/api/v1",
     }
-    seacloud, dreadnode = from_environment(SEACLOUD | DREADNODE | more).accounts
+    seacloud, dreadnode = from_environment(VENDORS, SEACLOUD | DREADNODE | more).accounts
     assert seacloud.base_url == "http://127.0.0.1:9842/api/v1/sandbox"
-    assert seacloud.project_id == "proj-1"
+    assert seacloud.options == {"project_id": "proj-1"}
     assert (dreadnode.name, dreadnode.provider) == ("dreadnode", "dreadnode")
-    assert (dreadnode.base_url, dreadnode.organization) == ("https://dn.example", "acme")
+    assert dreadnode.base_url == "https://dn.example"
+    assert dreadnode.options == {"organization": "acme"}
 
 
 def test_empty_variables_count_as_unset() -> None:
     """Compose files pass variables that nobody set as empty ones."""
     empty = {"SEACLOUD_BASE_URL": "", "DREADNODE_API_KEY": " ", "DREADNODE_ORGANIZATION": ""}
-    assert from_environment(SEACLOUD | empty) == from_environment(SEACLOUD)
+    assert from_environment(VENDORS, SEACLOUD | empty) == from_environment(VENDORS, SEACLOUD)
 
 
 def test_nothing_set_names_what_to_set() -> None:
@@ -85,5 +87,5 @@ def test_mistakes_are_named_by_their_variables() -> None:
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an argument the variables are those of the process, read anew at each call."""
     monkeypatch.delenv("DREADNODE_API_KEY")
-    (account,) = from_environment().accounts
+    (account,) = from_environment(VENDORS).accounts
     assert account.api_key.read().reveal() == "made-up-seacloud-key"

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox_exporter.config import load_file
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.vendors import VENDORS
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "config"
 
@@ -30,7 +31,7 @@ def _expected(path: Path) -> list[str]:
 def test_each_mistake_is_named(name: str) -> None:
     """A bad file is refused with exactly the messages that its first lines state."""
     with pytest.raises(ConfigError) as caught:
-        load_file(FIXTURES / name)
+        load_file(FIXTURES / name, VENDORS)
     assert [str(problem) for problem in caught.value.problems] == _expected(FIXTURES / name)
     assert "literal" not in str(caught.value)
 
@@ -38,4 +39,4 @@ def test_each_mistake_is_named(name: str) -> None:
 @pytest.mark.parametrize("name", _names("*.ok.yml"))
 def test_good_files_load(name: str) -> None:
     """A good file loads."""
-    assert load_file(FIXTURES / name).accounts
+    assert load_file(FIXTURES / name, VENDORS).accounts

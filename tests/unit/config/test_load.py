@@ -10,6 +10,7 @@ from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.config import load_file
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.vendors import VENDORS
 
 Load = Callable[[str], Config]
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "config"
@@ -23,7 +24,7 @@ accounts:
 
 def test_defaults_are_those_of_the_model() -> None:
     """A file with nothing but the required keys gives the documented defaults."""
-    assert load_file(FIXTURES / "minimal.ok.yml") == Config(
+    assert load_file(FIXTURES / "minimal.ok.yml", VENDORS) == Config(
         accounts=(
             Account(
                 name="prod",
@@ -33,21 +34,21 @@ def test_defaults_are_those_of_the_model() -> None:
             ),
         )
     )
-    (account,) = load_file(FIXTURES / "dreadnode.ok.yml").accounts
+    (account,) = load_file(FIXTURES / "dreadnode.ok.yml", VENDORS).accounts
     assert account.base_url == "https://app.dreadnode.io"
 
 
 def test_every_key_is_read() -> None:
     """A file with every key gives the values written there, paths made absolute."""
     folder = str(FIXTURES)
-    assert load_file(FIXTURES / "full.ok.yml") == Config(
+    assert load_file(FIXTURES / "full.ok.yml", VENDORS) == Config(
         accounts=(
             Account(
                 name="prod",
                 provider="seacloud",
                 base_url="https://sandbox.example:8443/api/v1/sandbox",
                 api_key=SecretRef("file", f"{folder}/files/api_key"),
-                project_id="proj-1",
+                options={"project_id": "proj-1"},
                 templates=("tpl-a", "tpl-b"),
                 max_templates=2,
                 budget_usd=250.0,
@@ -60,7 +61,7 @@ def test_every_key_is_read() -> None:
                 provider="dreadnode",
                 base_url="http://dreadnode.internal",
                 api_key=SecretRef("env", "DREADNODE_API_KEY"),
-                organization="acme",
+                options={"organization": "acme"},
                 budget_usd=0.5,
                 poll_interval=120.0,
             ),
@@ -73,8 +74,8 @@ def test_every_key_is_read() -> None:
 
 def test_texts_that_look_like_other_types_stay_texts() -> None:
     """An account may be called `no`, and templates may look like times or hexadecimal numbers."""
-    first, second = load_file(FIXTURES / "core_schema.ok.yml").accounts
-    assert (first.name, first.project_id) == ("no", "2026-13-45")
+    first, second = load_file(FIXTURES / "core_schema.ok.yml", VENDORS).accounts
+    assert (first.name, first.options["project_id"]) == ("no", "2026-13-45")
     assert first.templates == ("on", "1:30", "0x1f", "null-template")
     assert (second.api_key, second.templates) == (first.api_key, "none")
 
@@ -97,7 +98,7 @@ def test_a_relative_path_to_the_file_works(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "key").write_text("made-up\n")
     (tmp_path / "config.yml").write_text(MINIMAL.replace("env: SEACLOUD_API_KEY", "file: key"))
     monkeypatch.chdir(tmp_path)
-    (account,) = load_file("config.yml").accounts
+    (account,) = load_file("config.yml", VENDORS).accounts
     monkeypatch.chdir("/")
     assert account.api_key.read().reveal() == "made-up"
 

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_exporter.config import from_environment, load_file
-from sandbox_exporter.config.accounts import ACCOUNT_KEYS
+from sandbox_exporter.config.accounts import account_keys
 from sandbox_exporter.config.load import MONTH_CLOSE_KEYS, TOP_KEYS
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.vendors import VENDORS
 
 SECRET = "sk-live-4f9c0a77"
+ACCOUNT_KEYS = account_keys(VENDORS)
 KEYS = st.sampled_from([*ACCOUNT_KEYS, *TOP_KEYS, *MONTH_CLOSE_KEYS, "env", "file"])
 SCALARS = st.one_of(
     st.none(),
@@ -53,7 +55,7 @@ def _refusal(tree: object) -> str:
         path = Path(folder, "config.yml")
         path.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
         try:
-            load_file(path)
+            load_file(path, VENDORS)
         except ConfigError as error:
             return str(error)
         return ""
@@ -89,5 +91,5 @@ def test_an_unusable_key_in_any_environment_is_refused(
         "DREADNODE_ORGANIZATION": organization,
     }
     with pytest.raises(ConfigError) as caught:
-        from_environment(environ)
+        from_environment(VENDORS, environ)
     assert SECRET not in str(caught.value)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.config.accounts import VENDORS
 from sandbox_exporter.config.urls import base_url
+from sandbox_exporter.vendors import VENDORS
 
 plain = base_url((), allow_insecure=False)
-dreadnode = base_url(VENDORS["dreadnode"].suffixes, allow_insecure=False)
+dreadnode = base_url(VENDORS["dreadnode"].base_url_suffixes, allow_insecure=False)
 
 
 @pytest.mark.parametrize(

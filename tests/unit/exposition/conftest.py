@@ -31,8 +31,16 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "exposition"
 NOW = 1_794_000_000.25  # 2026-11-06T21:20Z
 KEY = SecretRef("env", "GOLDEN_KEY")
 ACCOUNTS = (
-    Account('pro"d\\ü\n', "seacloud", "/seacloud", KEY, "p", max_templates=2, budget_usd=250.0),
-    Account("research", "dreadnode", "/dreadnode", KEY, organization="acme"),
+    Account(
+        'pro"d\\ü\n',
+        "seacloud",
+        "/seacloud",
+        KEY,
+        {"project_id": "p"},
+        max_templates=2,
+        budget_usd=250.0,
+    ),
+    Account("research", "dreadnode", "/dreadnode", KEY, {"organization": "acme"}),
 )
 
 

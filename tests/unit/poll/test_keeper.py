@@ -14,9 +14,10 @@ from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import AccountPoller
-from sandbox_exporter.poll.keeper import SAVE_EVERY, Keeper, _collect, identity
+from sandbox_exporter.poll.keeper import SAVE_EVERY, Keeper, _collect
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import FORMAT, VERSION, Marks, StateFile, encode
+from sandbox_exporter.vendors import identity
 
 if TYPE_CHECKING:
     from tests.unit.conftest import InVirtualTime, VirtualLoop
@@ -340,6 +341,6 @@ def test_what_makes_an_account_another_one() -> None:
     for other in (
         replace(ACCOUNT, name="b"),
         replace(ACCOUNT, base_url="http://b"),
-        replace(ACCOUNT, project_id="b"),
+        replace(ACCOUNT, options={"project_id": "b"}),
     ):
         assert identity(other) != identity(ACCOUNT)

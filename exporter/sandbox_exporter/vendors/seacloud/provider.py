@@ -25,7 +25,7 @@ from sandbox_exporter.vendors.parse import (
 )
 
 _PAGE_SIZE = 100
-_NO_FILTER = "all"
+NO_FILTER = "all"
 """A template of this id cannot be asked for: it would bring the account's totals."""
 _PREVIOUS_MONTH_EVERY = 3600.0
 _SUMMARY = "/sandboxes/usage/summary"
@@ -112,7 +112,7 @@ class SeaCloudTemplates:
             except AnswerError as error:
                 left_out[hash(repr(item))] = error.message
                 continue
-            if template.id != _NO_FILTER:
+            if template.id != NO_FILTER:
                 templates.append(template)
         return TemplatePage(templates, len(items), left_out)
 
