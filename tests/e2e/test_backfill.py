@@ -23,9 +23,9 @@ from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.simulator.clock import SimulatedClock
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.simulator.serve import serve
-from sandbox_exporter.simulator.settings import Settings
-from sandbox_exporter.simulator.simulation import Simulation
+from sandbox_exporter.simulator.simulation import Settings, Simulation
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage
+from sandbox_exporter.vendors.simulated import stand_ins
 from tests.e2e.conftest import Running, serving
 from tests.rendering import whole
 
@@ -34,7 +34,7 @@ def _at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-SETTINGS = Settings(templates=4)
+SETTINGS = Settings(stand_ins(), templates=4)
 START, SEAM, END = _at("2025-02-26T10:37"), _at("2025-03-12T12:00"), _at("2025-03-14T12:00")
 DAY = 86400
 LIVE_EVERY = 60
@@ -80,7 +80,7 @@ class Backfilled(NamedTuple):
 def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
     """Two weeks by the minute; the last template's trends fail until the second run."""
     folder = tmp_path_factory.mktemp("backfill")
-    (folder / "key").write_text(SETTINGS.seacloud[0].api_key)
+    (folder / "key").write_text(SETTINGS.vendors[0].accounts[0].api_key)
 
     async def run() -> Run:
         process = await asyncio.create_subprocess_exec(
@@ -100,7 +100,7 @@ def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
         async with serve(SETTINGS, port=0, clock=clock) as simulator:
             (folder / "config.yml").write_text(
                 "accounts:\n  - name: prod\n    provider: seacloud\n"
-                f"    base_url: {simulator.seacloud_base_url}\n"
+                f"    base_url: {simulator.base_url('seacloud')}\n"
                 "    api_key: {file: key}\n    max_requests_per_minute: 6000\n"
             )
             faults = simulator.simulation.faults

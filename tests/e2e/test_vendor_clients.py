@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from sandbox_exporter.simulator import ServedSimulator, Settings, serve
+from sandbox_exporter.vendors.dreadnode.simulator import Organization
+from sandbox_exporter.vendors.simulated import environment, stand_ins
 
 _ROOT = Path(__file__).parents[2]
 _REQUIREMENTS = _ROOT / "tests" / "fixtures" / "vendor-clients.txt"
@@ -80,12 +82,12 @@ def run_client(python: Path, program: str) -> tuple[Any, ServedSimulator]:
     """What a program on a vendor's client prints, in the environment that the simulator names."""
 
     async def run() -> tuple[Any, ServedSimulator]:
-        async with serve(Settings(), port=0) as served:
+        async with serve(Settings(stand_ins()), port=0) as served:
             process = await asyncio.create_subprocess_exec(
                 python,
                 "-c",
                 program,
-                env={**os.environ, **dict(line.split("=", 1) for line in served.environment)},
+                env={**os.environ, **dict(line.split("=", 1) for line in environment(served))},
                 stdout=asyncio.subprocess.PIPE,
             )
             output, _ = await process.communicate()
@@ -98,7 +100,8 @@ def run_client(python: Path, program: str) -> tuple[Any, ServedSimulator]:
 def test_dreadnode_client_reads_the_usage(vendor_python: Path) -> None:
     """`ApiClient.get_sandbox_usage`, from the root and from the API's address."""
     answer, served = run_client(vendor_python, _DREADNODE)
-    organization = served.simulation.organizations["research"]
+    organization = served.simulation.worlds["research"]
+    assert isinstance(organization, Organization)
     now = served.simulation.clock.now_ms
     for usage in answer["usages"]:
         assert set(usage) == {"current_month_seconds", "sessions_count", "total_runtime_seconds"}

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run the simulator and the exporter on it")
     _add_web(demo, "127.0.0.1:9841")
 
-    simulate = commands.add_parser("simulate", help="run only the simulator of both vendors")
+    simulate = commands.add_parser("simulate", help="run only the simulator of the vendors")
     simulate.add_argument(
         "--listen",
         default="127.0.0.1:9842",
@@ -111,7 +111,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         dest="config_file",
         type=_path,
         metavar="PATH",
-        help="without it, SEACLOUD_* and DREADNODE_* environment variables are used",
+        help="without it, the environment variables of the vendors' own clients are used",
     )
 
 

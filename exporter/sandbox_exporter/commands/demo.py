@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
+from collections import Counter
 
 import uvloop
 
 from sandbox_exporter.commands.run import serve
-from sandbox_exporter.config.model import Account, Config, SecretRef
+from sandbox_exporter.config.model import Config
 from sandbox_exporter.simulator import ServedSimulator, Settings
 from sandbox_exporter.simulator import serve as simulate
+from sandbox_exporter.vendors import VENDORS
+from sandbox_exporter.vendors.simulated import accounts, stand_ins
 
 POLL_INTERVAL = 10.0
-"""Seconds between polls: the shortest allowed, for nobody pays for these calls."""
-_KEY_PREFIX = "SANDBOX_DEMO_KEY_"
-_BUDGETS = {"prod": 250.0, "dev": 240.0}
-"""Monthly budgets in USD."""
+"""Seconds between polls: the shortest allowed, as these calls cost nothing."""
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,12 +26,12 @@ def main(options: argparse.Namespace) -> int:
 
 
 async def _demo(listen: str) -> None:
-    async with simulate(Settings(), port=0) as simulator:
-        config = _config(simulator)
+    async with simulate(Settings(stand_ins()), port=0) as simulator:
+        config = Config(accounts(simulator, POLL_INTERVAL))
 
         def announce(address: str) -> None:
             print(
-                "Two accounts of simulated SeaCloud and one of simulated Dreadnode are polled.",
+                _polled(simulator),
                 f"Exporter:  {address}/",
                 f"Metrics:   {address}/metrics",
                 f"Simulator: {simulator.origin}",
@@ -42,33 +42,14 @@ async def _demo(listen: str) -> None:
         await serve(config, lambda: config, listen, announce=announce)
 
 
-def _config(simulator: ServedSimulator) -> Config:
-    """An account for each that the simulator has; its keys are made up."""
-    settings = simulator.simulation.settings
-    keys = {account.name: account.api_key for account in settings.seacloud}
-    keys |= {account.name: account.api_key for account in settings.dreadnode}
-    os.environ.update({_KEY_PREFIX + name: key for name, key in keys.items()})
-    seacloud = (
-        Account(
-            name=account.name,
-            provider="seacloud",
-            base_url=simulator.seacloud_base_url,
-            api_key=SecretRef("env", _KEY_PREFIX + account.name),
-            options={"project_id": account.project_id},
-            budget_usd=_BUDGETS.get(account.name),
-            poll_interval=POLL_INTERVAL,
-        )
-        for account in settings.seacloud
-    )
-    dreadnode = (
-        Account(
-            name=account.name,
-            provider="dreadnode",
-            base_url=simulator.origin,
-            api_key=SecretRef("env", _KEY_PREFIX + account.name),
-            options={"organization": account.organization},
-            poll_interval=POLL_INTERVAL,
-        )
-        for account in settings.dreadnode
-    )
-    return Config(accounts=(*seacloud, *dreadnode))
+def _polled(simulator: ServedSimulator) -> str:
+    """How many accounts of which vendors are polled, as a sentence."""
+    counts = Counter(account.provider for account in simulator.simulation.accounts.values())
+    parts = [
+        f"{_NUMBERS[n] if n < len(_NUMBERS) else n} of simulated {VENDORS[provider].title}"
+        for provider, n in counts.items()
+    ]
+    first, *rest = parts
+    noun = "account" if counts.most_common()[0][1] == 1 else "accounts"
+    text = " and ".join([first.replace(" of", f" {noun} of", 1), *rest])
+    return f"{text[:1].upper()}{text[1:]} are polled."

@@ -10,6 +10,8 @@ import uvloop
 
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.simulator import Settings, serve
+from sandbox_exporter.vendors import VENDORS
+from sandbox_exporter.vendors.simulated import environment, stand_ins
 from sandbox_exporter.web.listen import parse_address
 
 
@@ -17,7 +19,8 @@ def main(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT."""
     if not 0 <= options.templates <= 100_000:
         raise ConfigError([Problem("--templates", "out of range, allowed: 0 to 100000")])
-    uvloop.run(_serve(options.listen, Settings(seed=options.seed, templates=options.templates)))
+    settings = Settings(stand_ins(), seed=options.seed, templates=options.templates)
+    uvloop.run(_serve(options.listen, settings))
     return 0
 
 
@@ -28,8 +31,8 @@ async def _serve(listen: str, settings: Settings) -> None:
         loop.add_signal_handler(number, end.set)
     async with serve(settings, *parse_address(listen)) as simulator:
         print(
-            f"Simulator of SeaCloud and Dreadnode at {simulator.origin}",
-            *simulator.environment,
+            f"Simulator of {' and '.join(v.title for v in VENDORS.values())} at {simulator.origin}",
+            *environment(simulator),
             sep="\n",
             flush=True,
         )

@@ -17,7 +17,6 @@ from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.simulator.fields import ControlError, Fields
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.simulator.history import Burst
-from sandbox_exporter.simulator.ledger import account_ledger
 from sandbox_exporter.simulator.simulation import Simulation
 from sandbox_exporter.simulator.templates import Template
 
@@ -132,11 +131,12 @@ def _delete_faults(simulation: Simulation, request: Request, body: dict[str, Any
 
 def _get_ledger(simulation: Simulation, _request: Request, body: dict[str, Any]) -> object:
     fields = Fields(body, {"account", "start", "end", "at"})
-    name, end = fields.text("account"), fields.number("end")
-    ledger = account_ledger(simulation, name, fields.number("start"), end, fields.number("at", end))
-    if ledger is None:
+    world = simulation.worlds.get(fields.text("account"))
+    if world is None:
         raise ControlError("account: not a simulated account")
-    return ledger
+    start, end = fields.number("start"), fields.number("end")
+    # The simulated clock is no bound: it tells of the future too.
+    return world.ledger(*(round(t * 1000) for t in (start, end, fields.number("at", end))))
 
 
 def _get_requests(simulation: Simulation, _request: Request, body: dict[str, Any]) -> object:
@@ -195,7 +195,7 @@ def _delete_changes(simulation: Simulation, request: Request, _body: dict[str, A
 def _fleet(simulation: Simulation, request: Request) -> Fleet:
     fleet = simulation.fleets.get(request.path_params["account"])
     if fleet is None:
-        raise ControlError("account: not a simulated SeaCloud account")
+        raise ControlError("account: not a simulated account with templates")
     return fleet
 
 

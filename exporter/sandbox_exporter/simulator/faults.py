@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-_MONTH_TOTALS = frozenset(
-    {
-        "vcpu_hours",
-        "ram_gb_hours",
-        "data_transfer_gb",
-        "usage_costs_usd",
-        "current_value_usd",
-        "current_month_seconds",
-        "total_runtime_seconds",
-        "sessions_count",
-    }
-)
 _Object = Mapping[str, object]
 
 
@@ -122,22 +110,32 @@ class FaultBoard:
         return [(fault, self._taken[scope]) for scope, fault in self._faults.items()]
 
 
-def spoil(fault: Fault, body: object) -> object:
-    """The answer as the fault changes it. In an array it changes each item."""
+def spoil(fault: Fault, body: object, totals: Collection[str] = ()) -> object:
+    """The answer as the fault changes it. In an array it changes each item.
+
+    `totals` are the fields that a correction changes.
+    """
     if isinstance(body, list):
-        return [spoil(fault, item) for item in body]
+        return [spoil(fault, item, totals) for item in body]
+    if not isinstance(body, dict):
+        return body
+    if fault.kind is Kind.CORRECTION:
+        return {
+            key: _scaled(value, fault.factor) if key in totals else value
+            for key, value in body.items()
+        }
     change = _CHANGES.get(fault.kind)
-    return change(fault, body) if change and isinstance(body, dict) else body
+    return change(fault, body) if change else body
 
 
 def _replace(body: _Object, name: str, value: object) -> _Object:
     return {key: value if name in {"", key} else kept for key, kept in body.items()}
 
 
-def _scale(fault: Fault, key: str, value: object) -> object:
-    if key not in _MONTH_TOTALS or not isinstance(value, int | float):
+def _scaled(value: object, factor: float) -> object:
+    if not isinstance(value, int | float):
         return value
-    scaled = value * fault.factor
+    scaled = value * factor
     return int(scaled) if isinstance(value, int) else scaled
 
 
@@ -148,7 +146,4 @@ _CHANGES: Mapping[Kind, Callable[[Fault, _Object], _Object]] = {
         key: value for key, value in body.items() if fault.field not in {"", key}
     },
     Kind.OVERSIZED: lambda fault, body: {"padding": "x" * fault.size, **body},
-    Kind.CORRECTION: lambda fault, body: {
-        key: _scale(fault, key, value) for key, value in body.items()
-    },
 }

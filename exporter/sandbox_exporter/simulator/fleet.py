@@ -1,4 +1,4 @@
-"""The virtual fleet of one SeaCloud account."""
+"""The virtual fleet of one account whose vendor tells usage by template."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain
 from sandbox_exporter.simulator.history import NEVER_MS, Burst, History, total
 from sandbox_exporter.simulator.steps import Change, Steps
 from sandbox_exporter.simulator.templates import Template, make_templates
-from sandbox_exporter.simulator.usage import Usage
+from sandbox_exporter.simulator.usage import MIB_PER_GIB, Usage
 
 
 class Level(StrEnum):
@@ -102,6 +102,29 @@ class Fleet:
             )
         )
         return steps.areas(edges)
+
+    def ledger(self, start: int, end: int, at: int) -> dict[str, object]:
+        """Usage of [start, end) and levels at `at`, of the account and each busy template."""
+        return {
+            "account": self._entry(start, end, at, None),
+            "templates": {
+                history.template.id: self._entry(start, end, at, history.template.id)
+                for history in self.busy
+            },
+        }
+
+    def _entry(self, start: int, end: int, at: int, template_id: str | None) -> dict[str, float]:
+        usage = self.usage(start, end, template_id)
+        return {
+            "runtime_seconds": usage.runtime_seconds,
+            "vcpu_hours": usage.vcpu_hours,
+            "ram_gb_hours": usage.ram_gb_hours,
+            "data_transfer_gb": usage.data_transfer_gb,
+            "usage_costs_usd": usage.cost_usd,
+            "storage_gb_hours": usage.storage_gb_hours,
+            "running_sandboxes": self.running(at, template_id),
+            "storage_capacity_gb": self.paused_mib(at, template_id) / MIB_PER_GIB,
+        }
 
     def _chosen(self, template_id: str | None) -> Sequence[History]:
         return self._busy if template_id is None else (self._histories[template_id],)

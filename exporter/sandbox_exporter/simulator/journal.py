@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox_exporter.simulator.params import Params
+from sandbox_exporter.simulator.stand_in import Params
 
 _KEPT = 20_000
 

@@ -16,8 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from sandbox_exporter.simulator.app import build_app
 from sandbox_exporter.simulator.broken import TRANSPORT
 from sandbox_exporter.simulator.clock import SimulatedClock
-from sandbox_exporter.simulator.settings import SEACLOUD_PREFIX, Settings, environment
-from sandbox_exporter.simulator.simulation import Simulation
+from sandbox_exporter.simulator.simulation import Settings, Simulation
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9842
@@ -28,18 +27,12 @@ class ServedSimulator:
     """A simulator that answers at an address."""
 
     origin: str
-    """Like `http://127.0.0.1:9842`; also the base URL of simulated Dreadnode."""
+    """Like `http://127.0.0.1:9842`."""
     simulation: Simulation
 
-    @property
-    def seacloud_base_url(self) -> str:
-        """The base URL of simulated SeaCloud."""
-        return f"{self.origin}{SEACLOUD_PREFIX}"
-
-    @property
-    def environment(self) -> tuple[str, ...]:
-        """The `NAME=value` lines with which the exporter polls it."""
-        return environment(self.simulation.settings, self.origin)
+    def base_url(self, provider: str) -> str:
+        """The base URL of a simulated vendor."""
+        return f"{self.origin}{self.simulation.vendors[provider].base_path}"
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure
@@ -16,6 +16,9 @@ from sandbox_exporter.config.model import Account
 from sandbox_exporter.config.schema import AccountSchema
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.secret import Secret
+
+if TYPE_CHECKING:
+    from sandbox_exporter.simulator.stand_in import StandIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class Vendor(AccountSchema):
     provider: Callable[[Account, Client], Provider]
     history: Callable[[Account, Client], History] | None = None
     """None for a vendor that tells nothing of the past."""
+    stand_in: Callable[[], StandIn[Any]]
+    """Its part of the simulator."""
     sources: Mapping[Field, str]
     """The quantities that it tells, and from what, for the documentation."""
     template_source: str = ""

@@ -18,7 +18,8 @@ from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.build import build_poller
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.simulator.serve import ServedSimulator, serve
-from sandbox_exporter.simulator.settings import Settings
+from sandbox_exporter.simulator.simulation import Settings
+from sandbox_exporter.vendors.simulated import stand_ins
 from tests.otlp_receiver import Collector
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+SETTINGS = Settings(stand_ins(), templates=2)
 ERROR = trace_pb2.Status.STATUS_CODE_ERROR
 
 
@@ -37,20 +39,20 @@ def _traces_only(collector: Collector, protocol: str, monkeypatch: pytest.Monkey
     path = "/v1/traces" if protocol == "http/protobuf" else ""
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.url + path)
-    monkeypatch.setenv("KEY", Settings().seacloud[0].api_key)
+    monkeypatch.setenv("KEY", SETTINGS.vendors[0].accounts[0].api_key)
 
 
 @pytest.fixture
 async def vendor() -> AsyncIterator[ServedSimulator]:
     """The simulator, with two templates."""
-    async with serve(Settings(templates=2), port=0) as simulator:
+    async with serve(SETTINGS, port=0) as simulator:
         yield simulator
 
 
 @asynccontextmanager
 async def polling(vendor: ServedSimulator) -> AsyncIterator[AccountPoller]:
     """A poller of the simulator's first account."""
-    account = Account("prod", "seacloud", vendor.seacloud_base_url, SecretRef("env", "KEY"))
+    account = Account("prod", "seacloud", vendor.base_url("seacloud"), SecretRef("env", "KEY"))
     observer = SelfMetrics().account(account)
     poller = build_poller(account, Config((account,)), observer, served=lambda: 0.0)
     yield poller
@@ -133,7 +135,7 @@ async def test_spans_hold_no_secret(
     vendor: ServedSimulator, connect: Connect, collector: Collector
 ) -> None:
     """Neither a header nor what a vendor echoes of the key gets out."""
-    key = Settings().seacloud[0].api_key
+    key = SETTINGS.vendors[0].accounts[0].api_key
     echo = Fault(
         Kind.STATUS,
         status=401,

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from sandbox_exporter.simulator import Settings, SimulatedClock, build_app
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.simulator.simulation import Simulation
+from sandbox_exporter.vendors.simulated import stand_ins
 
 NOW = datetime(2026, 9, 16, 15, 20, 30, 500_000, tzinfo=UTC).timestamp()
 PROD = {"X-API-Key": "sim-prod-key"}
@@ -97,4 +98,4 @@ def simulate(clock: SimulatedClock) -> Callable[[Settings], Simulator]:
 @pytest.fixture
 def simulator(simulate: Callable[[Settings], Simulator]) -> Simulator:
     """The default accounts at `NOW`."""
-    return simulate(Settings())
+    return simulate(Settings(stand_ins()))

@@ -146,7 +146,7 @@ def test_templates_appear_burst_vanish_and_are_reset(simulator: Any) -> None:
         ("PUT", "/faults", {"kind": "odd"}, "kind: must be one of delay, status"),
         ("GET", "/ledger?account=prod&start=0&end=x", None, "end: must be a number"),
         ("GET", "/ledger?account=x&start=0&end=1", None, "account: not a simulated account"),
-        ("PUT", "/accounts/x/templates/t", {}, "account: not a simulated SeaCloud account"),
+        ("PUT", "/accounts/x/templates/t", {}, "account: not a simulated account with templates"),
         ("PUT", "/accounts/prod/templates/t/burst", {}, "template_id: not a template"),
         ("DELETE", "/accounts/prod/templates/t", None, "template_id: not a template"),
     ],

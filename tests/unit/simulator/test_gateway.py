@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_exporter.simulator import DreadnodeAccount, Settings
+from sandbox_exporter.simulator import Settings, SimulatedAccount
+from sandbox_exporter.vendors.simulated import stand_ins
 
 SUMMARY = "/api/v1/sandbox/sandboxes/usage/summary"
 USAGE = "/api/v1/org/acme/sandboxes/usage"
@@ -56,7 +57,7 @@ def test_dreadnode_usage(simulator: Any) -> None:
     """Whole seconds of the month and ever, and sessions ever."""
     headers = {"Authorization": "Bearer sim-research-key"}
     answer = simulator.send("GET", USAGE, headers).json()
-    organization = simulator.simulation.organizations["research"]
+    organization = simulator.simulation.worlds["research"]
     now = simulator.simulation.clock.now_ms
     assert answer["total_runtime_seconds"] == organization.lifetime_ms(now) // 1000
     assert answer["sessions_count"] == organization.sessions(now)
@@ -78,8 +79,10 @@ def test_dreadnode_refusals(
     simulate: Any, organization: str, key: str, status: int, body: dict[str, str] | None
 ) -> None:
     """In the vendor's envelope, with the field at fault when one is."""
-    other = DreadnodeAccount("other", "sim-other-key", "other")
-    simulator = simulate(Settings(dreadnode=(*Settings().dreadnode, other)))
+    other = SimulatedAccount("dreadnode", "other", "sim-other-key", {"organization": "other"})
+    vendors = stand_ins()
+    own = [account for vendor in vendors for account in vendor.accounts]
+    simulator = simulate(Settings(vendors, accounts=(*own, other)))
     response = simulator.send(
         "GET", f"/api/v1/org/{organization}/sandboxes/usage", {"X-API-Key": key}
     )

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.simulator.organization import OPENED_MS, Organization
 from sandbox_exporter.simulator.sessions import MS_PER_DAY
+from sandbox_exporter.vendors.dreadnode.simulator import OPENED_MS, Organization
 
 ORGANIZATION = Organization(1, "research")
 instants = st.integers(OPENED_MS - MS_PER_DAY, OPENED_MS + 100 * MS_PER_DAY)

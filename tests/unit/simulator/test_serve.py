@@ -10,6 +10,7 @@ import pytest
 from sandbox_exporter.simulator import ServedSimulator, Settings, build_app, serve
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.simulator.serve import origin_of
+from sandbox_exporter.vendors.simulated import environment, stand_ins
 
 KEY = {"X-API-Key": "sim-prod-key"}
 
@@ -19,8 +20,8 @@ def with_served(use: Callable[[ServedSimulator, httpx.AsyncClient], Awaitable[No
 
     async def run() -> None:
         async with (
-            serve(Settings(), port=0) as served,
-            httpx.AsyncClient(base_url=served.seacloud_base_url, headers=KEY) as client,
+            serve(Settings(stand_ins()), port=0) as served,
+            httpx.AsyncClient(base_url=served.base_url("seacloud"), headers=KEY) as client,
         ):
             await use(served, client)
 
@@ -44,7 +45,7 @@ def test_tells_its_address_and_answers_there() -> None:
 
     async def use(served: ServedSimulator, client: httpx.AsyncClient) -> None:
         assert (await client.get("/usage/limits")).status_code == 200
-        assert f"DREADNODE_SERVER={served.origin}" in served.environment
+        assert f"DREADNODE_SERVER={served.origin}" in environment(served)
         assert served.origin.startswith("http://127.0.0.1:")
 
     with_served(use)
@@ -54,10 +55,10 @@ def test_a_port_in_use_is_an_error() -> None:
     """Told before anything is served."""
 
     async def run() -> None:
-        async with serve(Settings(), port=0) as served:
+        async with serve(Settings(stand_ins()), port=0) as served:
             port = int(served.origin.rpartition(":")[2])
             with pytest.raises(OSError, match="in use"):
-                async with serve(Settings(), port=port):
+                async with serve(Settings(stand_ins()), port=port):
                     pass
 
     asyncio.run(run())
@@ -165,7 +166,7 @@ def test_a_reset_can_be_set_over_http() -> None:
 
 def test_without_a_connection_nothing_can_be_reset() -> None:
     """An application that is asked in memory says so."""
-    app = build_app(Settings())
+    app = build_app(Settings(stand_ins()))
     app.state.simulation.faults.put(Fault(Kind.RESET))
 
     async def run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sandbox_exporter.client import Client
 from sandbox_exporter.config import checks
@@ -12,6 +13,9 @@ from sandbox_exporter.model import Field
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.base import Provider, Vendor
 from sandbox_exporter.vendors.dreadnode.provider import Dreadnode, explain, headers
+
+if TYPE_CHECKING:
+    from sandbox_exporter.simulator.stand_in import StandIn
 
 ORGANIZATION = Key(
     "organization",
@@ -30,6 +34,13 @@ def _provider(account: Account, client: Client) -> Provider:
     return Dreadnode(client, ORGANIZATION.of(account))
 
 
+def _stand_in() -> StandIn[Any]:
+    # Imported late: only the simulator needs it.
+    from sandbox_exporter.vendors.dreadnode.simulator import STAND_IN  # noqa: PLC0415
+
+    return STAND_IN
+
+
 DREADNODE = Vendor(
     name="dreadnode",
     title="Dreadnode",
@@ -42,6 +53,7 @@ DREADNODE = Vendor(
     headers=_headers,
     explain=explain,
     provider=_provider,
+    stand_in=_stand_in,
     sources={
         Field.RUNTIME_SECONDS: "usage `total_runtime_seconds`",
         Field.SESSIONS: "usage `sessions_count`",

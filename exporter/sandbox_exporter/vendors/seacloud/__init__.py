@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sandbox_exporter.client import Client
 from sandbox_exporter.config import checks
@@ -13,6 +14,9 @@ from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.base import History, Provider, Vendor
 from sandbox_exporter.vendors.seacloud.history import SeaCloudHistory
 from sandbox_exporter.vendors.seacloud.provider import NO_FILTER, SeaCloud, explain, headers
+
+if TYPE_CHECKING:
+    from sandbox_exporter.simulator.stand_in import StandIn
 
 PROJECT_ID = Key(
     "project_id",
@@ -45,6 +49,13 @@ def _history(_account: Account, client: Client) -> History:
     return SeaCloudHistory(client)
 
 
+def _stand_in() -> StandIn[Any]:
+    # Imported late: only the simulator needs it.
+    from sandbox_exporter.vendors.seacloud.simulator import STAND_IN  # noqa: PLC0415
+
+    return STAND_IN
+
+
 SEACLOUD = Vendor(
     name="seacloud",
     title="SeaCloud",
@@ -59,6 +70,7 @@ SEACLOUD = Vendor(
     explain=explain,
     provider=_provider,
     history=_history,
+    stand_in=_stand_in,
     sources={
         Field.VCPU_SECONDS: "summary `vcpu_hours` × 3600",
         Field.MEMORY_BYTE_SECONDS: "summary `ram_gb_hours` × 2^30 × 3600",

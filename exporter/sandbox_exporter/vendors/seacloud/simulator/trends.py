@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sandbox_exporter.simulator import params as asked
 from sandbox_exporter.simulator.fleet import Level
-from sandbox_exporter.simulator.seacloud import Question
 from sandbox_exporter.simulator.usage import MIB_PER_GIB, MS_PER_HOUR
+from sandbox_exporter.vendors.seacloud.simulator import params as asked
+from sandbox_exporter.vendors.seacloud.simulator.answers import Question
 
 _BUCKET_MS = {"minute": 60_000, "hour": MS_PER_HOUR, "day": 24 * MS_PER_HOUR}
 _RUNTIME_CYCLES = {"minute": 1, "day": 31}

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sandbox_exporter.simulator import params as asked
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.simulator.history import History
-from sandbox_exporter.simulator.params import Params
-from sandbox_exporter.simulator.refusals import Refused
 from sandbox_exporter.simulator.sessions import MS_PER_DAY
+from sandbox_exporter.simulator.stand_in import Params, Refused
 from sandbox_exporter.simulator.usage import FREE_STORAGE_MIB, MIB_PER_GIB, Usage
+from sandbox_exporter.vendors.seacloud.simulator import params as asked
 
 _MOST_HELD = 500
 _MOST_RUNNING = 200

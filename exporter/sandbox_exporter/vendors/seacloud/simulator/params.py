@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sandbox_exporter.billing import Month
-from sandbox_exporter.simulator.refusals import Refused
 from sandbox_exporter.simulator.sessions import MS_PER_DAY
-
-Params = Mapping[str, str]
+from sandbox_exporter.simulator.stand_in import Params, Refused
 
 _LARGEST_SECONDS = 100_000_000_000
 """Instants below this are seconds (the year 5138), others ms (from 1973 on)."""

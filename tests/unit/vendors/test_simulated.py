@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from sandbox_exporter.simulator import Settings, environment
+from sandbox_exporter.simulator import ServedSimulator, Settings, Simulation
+from sandbox_exporter.vendors.simulated import environment, stand_ins
 
 
 def test_environment_is_what_the_exporter_starts_from() -> None:
     """The first account of each vendor."""
-    assert environment(Settings(), "http://127.0.0.1:9842") == (
+    simulation = Simulation(Settings(stand_ins()))
+    assert environment(ServedSimulator("http://127.0.0.1:9842", simulation)) == (
         "SEACLOUD_API_KEY=sim-prod-key",
         "SEACLOUD_BASE_URL=http://127.0.0.1:9842/api/v1/sandbox",
         "SEACLOUD_PROJECT_ID=proj-prod",
@@ -17,4 +19,5 @@ def test_environment_is_what_the_exporter_starts_from() -> None:
 
 def test_a_vendor_without_accounts_needs_no_environment() -> None:
     """Either vendor can be simulated alone."""
-    assert environment(Settings(seacloud=(), dreadnode=()), "http://sim") == ()
+    simulation = Simulation(Settings(stand_ins(), accounts=()))
+    assert environment(ServedSimulator("http://sim", simulation)) == ()
