@@ -65,9 +65,11 @@ class Problem(NamedTuple):
 
     path: str
     message: str
+    place: str = ""
+    """`file:line`, or the file alone; empty for what is in no file."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        return ": ".join(filter(None, (self.place, self.path, self.message)))
 
 
 class ConfigError(Exception):

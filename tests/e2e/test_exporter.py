@@ -275,8 +275,9 @@ def test_mistakes_end_the_start_with_every_one_named(command: str, tmp_path: Pat
         timeout=PATIENCE,
     )
     assert ended.returncode == 1
-    places = [line.split(":")[0] for line in ended.stderr.splitlines()]
-    assert sorted(places) == ["accounts[0].api_key", "accounts[0].poll_interval"]
+    places = [line.rsplit(": ", 2)[0].split(": ")[:2] for line in ended.stderr.splitlines()]
+    line = f"{config}:2"
+    assert sorted(places) == [[line, "accounts[0].api_key"], [line, "accounts[0].poll_interval"]]
     assert ended.stdout == ""
 
 

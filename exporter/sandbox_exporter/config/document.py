@@ -63,6 +63,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: str) -> object:
         """The value of `node`; a node inside itself reads as no value."""
+        self._problems.lines.setdefault(path, _line(node))
         if id(node) not in self._built:
             self._built[id(node)] = None
             self._built[id(node)] = self._new(node, path)
@@ -82,18 +83,17 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, object]:
         values: dict[str, object] = {}
-        lines: dict[str, int] = {}
+        before = f"{path}." if path else ""
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _misuse(key_node, "a key that is not text")
-            key, line = key_node.value, key_node.start_mark.line + 1
-            key_path = f"{path}.{show_key(key)}" if path else show_key(key)
+            key, shown = key_node.value, before + show_key(key_node.value)
             if key in values:
-                message = f"is a duplicate key, in line {line} and before in line {lines[key]}"
-                self._problems.add(key_path, message)
+                message = f"is a duplicate key, before in line {self._problems.line(before + key)}"
+                self._problems.add(shown, message, _line(key_node))
                 continue
-            lines[key] = line
-            values[key] = self.build(value_node, key_path)
+            self._problems.lines[before + key] = _line(key_node)
+            values[key] = self.build(value_node, shown)
         return values
 
 
@@ -101,66 +101,75 @@ def _misuse(node: yaml.Node, problem: str) -> yaml.YAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
-def _position(mark: yaml.Mark) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}"
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
-def _syntax_message(error: yaml.YAMLError, text: str) -> str:
+class _UnreadableError(ValueError):
+    """A file that holds no values; the message is fit for the user."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _syntax_error(error: yaml.YAMLError, text: str) -> _UnreadableError:
     """What the parser found and where, without names from the file: one might be a secret."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return f"line {line}: not valid YAML: a character that YAML does not allow"
+        return _UnreadableError("not valid YAML: a character that YAML does not allow", line)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "not valid YAML"
+        return _UnreadableError("not valid YAML")
     found = re.sub(r" '[\w!-]{2,}'.*", "", error.problem or "unreadable")
-    return f"{_position(error.problem_mark)}: not valid YAML: {found}"
+    mark = error.problem_mark
+    return _UnreadableError(f"column {mark.column + 1}: not valid YAML: {found}", mark.line + 1)
 
 
 def _read_text(path: Path) -> str:
-    """Raises `ValueError` with a message fit for the user."""
     try:
         if path.exists() and not path.is_file():
-            raise ValueError("is not a regular file, allowed: a YAML file")
+            raise _UnreadableError("is not a regular file, allowed: a YAML file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        raise _UnreadableError(f"cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise ValueError("is too large, allowed: at most 1 MiB")
+        raise _UnreadableError("is too large, allowed: at most 1 MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: not UTF-8 text") from None
+        raise _UnreadableError("not UTF-8 text", line) from None
 
 
 def read(path: Path, problems: Problems, *, may_be_empty: bool = False) -> dict[str, object]:
     """The mapping that the file holds.
 
-    Duplicate keys go to `problems`. Raises `ConfigError` where there is no mapping to go
-    on with: unreadable, too large, not YAML, empty, something else than a mapping.
+    Duplicate keys, and in which line each key is, go to `problems`. Raises `ConfigError` where
+    there is no mapping to go on with: unreadable, too large, not YAML, empty, something else.
     """
+    problems.file = str(path)
     try:
         value = _compose(_read_text(path), problems)
         if value is None and may_be_empty:
             return {}
         if not isinstance(value, dict):
             wrong = "is empty" if value is None else "is not a mapping"
-            raise ValueError(f"{wrong}, allowed: a mapping of keys to values")
-    except ValueError as error:
-        raise ConfigError([Problem(str(path), str(error))]) from None
+            raise _UnreadableError(f"{wrong}, allowed: a mapping of keys to values")
+    except _UnreadableError as error:
+        place = f"{path}:{error.line}" if error.line else str(path)
+        raise ConfigError([Problem("", str(error), place)]) from None
     return value
 
 
 def _compose(text: str, problems: Problems) -> object:
-    """Raises `ValueError` with a message fit for the user."""
     try:
         node = yaml.compose(text, _Loader)
         return None if node is None else _Builder(problems).build(node, "")
     except yaml.YAMLError as error:
-        raise ValueError(_syntax_message(error, text)) from None
+        raise _syntax_error(error, text) from None
     except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        raise _UnreadableError("is nested too deeply") from None
     except (ValueError, OverflowError):
         # PyYAML lets an escape such as "\UFFFFFFFF" fail in chr().
-        raise ValueError("not valid YAML: an escape that stands for no character") from None
+        raise _UnreadableError("not valid YAML: an escape that stands for no character") from None

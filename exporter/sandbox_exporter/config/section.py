@@ -21,6 +21,10 @@ class Problems:
     LIMIT = 100
 
     def __init__(self) -> None:
+        self.file = ""
+        """The file that is read; empty for the environment."""
+        self.lines: dict[str, int] = {}
+        """The line of each path in the file; the whole has the path ""."""
         self._kept: list[Problem] = []
         self._dropped = 0
 
@@ -29,12 +33,19 @@ class Problems:
         """Whether another mistake would only be counted."""
         return len(self._kept) >= self.LIMIT
 
-    def add(self, path: str, message: str) -> None:
-        """Note one mistake."""
+    def line(self, path: str) -> int:
+        """The line of a path, or of the nearest one around it; 0 where nothing is in a file."""
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines.get(path, 0)
+
+    def add(self, path: str, message: str, line: int = 0) -> None:
+        """Note one mistake; `line` where the path does not lead to it."""
         if self.full:
             self._dropped += 1
-        else:
-            self._kept.append(Problem(path, message))
+            return
+        line = line or self.line(path)
+        self._kept.append(Problem(path, message, f"{self.file}:{line}" if line else self.file))
 
     def attempt(self, path: str, check: Check[T], value: object, fallback: T) -> T:
         """The checked value; `fallback` after noting a mistake."""
@@ -93,7 +104,8 @@ class Section:
         """Note each key that is not one of `known`, with the closest one of them."""
         for key in self.values:
             if key not in known:
-                self.problems.add(self.where(show_key(key)), self._unknown(key, known))
+                line = self.problems.line(self.where(key))
+                self.problems.add(self.where(show_key(key)), self._unknown(key, known), line)
 
     def _unknown(self, key: str, known: Collection[str]) -> str:
         # A hint is slow to find, and a file may hold thousands of odd keys.

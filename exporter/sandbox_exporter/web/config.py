@@ -205,9 +205,12 @@ def _users(section: Section) -> dict[bytes, bytes]:
     names = {
         name: section.require(name, _bcrypt_hash, b"") for name in section.values if _is_name(name)
     }
-    for name in section.values.keys() - names.keys():
+    for name in section.values:
+        if name in names:
+            continue
         message = "is not a user name, allowed: printable characters without a colon"
-        section.problems.add(section.where(show_key(name)), message)
+        line = section.problems.line(section.where(name))
+        section.problems.add(section.where(show_key(name)), message, line)
     return {name.encode(): hashed for name, hashed in names.items()}
 
 

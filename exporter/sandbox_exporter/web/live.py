@@ -50,7 +50,7 @@ class LiveWebConfig:
             return
         try:
             config = read_web_config(self._path)
-            _refuse_less(self._config, config)
+            self._refuse_less(config)
         except ConfigError as error:
             # Asked again at each look: what is missing may be a file that nothing here follows.
             if str(error) != self._refused:
@@ -68,16 +68,16 @@ class LiveWebConfig:
             self._refused = ""
             self._reloaded(True)
 
+    def _refuse_less(self, new: WebConfig) -> None:
+        """Raises `ConfigError` when a change would let strangers in, as an emptied file would.
 
-def _refuse_less(old: WebConfig, new: WebConfig) -> None:
-    """Raises `ConfigError` when a file that changes would let strangers in, as an empty one would.
-
-    Nor does plain HTTP turn into HTTPS under the feet of its clients.
-    """
-    if (old.tls is None) is not (new.tls is None):
-        message = "TLS cannot be switched on or off while the server runs, restart it"
-        raise ConfigError([Problem("tls_server_config", message)])
-    lost = [name for name, on in old.protections.items() if on and not new.protections[name]]
-    if lost:
-        message = "cannot be taken away while the server runs, restart it"
-        raise ConfigError([Problem(name, message) for name in lost])
+        Nor does plain HTTP turn into HTTPS under the feet of its clients.
+        """
+        old, file = self._config, str(self._path)
+        if (old.tls is None) is not (new.tls is None):
+            message = "TLS cannot be switched on or off while the server runs, restart it"
+            raise ConfigError([Problem("tls_server_config", message, file)])
+        lost = [name for name, on in old.protections.items() if on and not new.protections[name]]
+        if lost:
+            message = "cannot be taken away while the server runs, restart it"
+            raise ConfigError([Problem(name, message, file) for name in lost])

@@ -74,12 +74,12 @@ def test_a_limit_that_is_too_low_is_told(
 def test_every_mistake_has_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Path, what is wrong, what is allowed."""
+    """File and line, path, what is wrong, what is allowed."""
     assert check(tmp_path, CONFIG + "    colour: red\nstale_after: soon\n", monkeypatch) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert any(line.startswith("accounts[0].colour: ") for line in lines)
-    assert any(line.startswith("stale_after: ") for line in lines)
+    assert any(":5: accounts[0].colour: " in line for line in lines), lines
+    assert any(":6: stale_after: " in line for line in lines), lines
 
 
 def test_a_bad_proxy_variable_is_a_mistake(

@@ -85,8 +85,8 @@ def test_the_first_of_duplicate_keys_counts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         problems.raise_any()
     assert str(caught.value).splitlines() == [
-        "a.b: is a duplicate key, in line 1 and before in line 1",
-        "a: is a duplicate key, in line 2 and before in line 1",
+        f"{tmp_path}/f:1: a.b: is a duplicate key, before in line 1",
+        f"{tmp_path}/f:2: a: is a duplicate key, before in line 1",
     ]
 
 

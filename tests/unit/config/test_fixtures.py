@@ -33,7 +33,7 @@ def test_each_mistake_is_named(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_file(FIXTURES / name, VENDORS)
     assert [str(problem) for problem in caught.value.problems] == _expected(FIXTURES / name)
-    assert "literal" not in str(caught.value)
+    assert "literal" not in str(caught.value).replace(name, "")
 
 
 @pytest.mark.parametrize("name", _names("*.ok.yml"))

@@ -111,8 +111,8 @@ def test_a_folder_without_write_access_is_refused(
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ConfigError) as caught:
         load("state_file: state.json\n" + MINIMAL)
-    assert str(caught.value) == (
-        'state_file: "state.json" is in a folder that cannot be written to, '
+    assert str(caught.value).endswith(
+        'config.yml:1: state_file: "state.json" is in a folder that cannot be written to, '
         "allowed: a file in an existing, writable folder"
     )
 

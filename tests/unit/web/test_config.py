@@ -20,7 +20,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "web"
 
 
 def _expected(path: Path) -> list[str]:
-    lines = path.read_text().splitlines()
+    lines = path.read_text().replace("{file}", str(path)).splitlines()
     return [line.removeprefix("# ") for line in lines if line.startswith("# ")]
 
 
@@ -112,7 +112,7 @@ def test_key_of_another_certificate(tmp_path: Path, issue: Callable[..., Certifi
     issue("other", authority).write(tmp_path, "other")
     path = _tls_file(tmp_path, cert_file="server.crt", key_file="other.key")
     with pytest.raises(
-        ConfigError, match=r"^tls_server_config: .*\(key values mismatch\), allowed"
+        ConfigError, match=r"web\.yml:1: tls_server_config: .*\(key values mismatch\), allowed"
     ):
         read_web_config(path)
 

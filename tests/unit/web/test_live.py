@@ -114,7 +114,7 @@ def test_users_do_not_vanish(file: _File, caplog: pytest.LogCaptureFixture, less
     file.write(less)
     file.value(live)
     assert live.current().authenticator is not None
-    assert "basic_auth_users: cannot be taken away while the server runs" in caplog.text
+    assert "web.yml: basic_auth_users: cannot be taken away while the server runs" in caplog.text
     assert file.told == [False]
     file.write(SAME + users)
     assert file.value(live) == b"sameorigin"
