@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,17 @@ def test_nothing_that_builds_is_beside_what_runs(lock: Lock) -> None:
     """The package's build tools have a lock of their own."""
     assert "hatchling" in BUILD.pins
     assert not lock.pins.keys() & BUILD.pins.keys()
+
+
+def test_make_sbom(tmp_path: Path) -> None:
+    """The target runs the command below, which writes the bill into the file that is named."""
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(
+        r"^sbom:.*\n\t.*\n\t\S+/python -m scripts.sbom dist/sbom.cdx.json$", rules, re.MULTILINE
+    )
+    target = tmp_path / "dist" / "sbom.cdx.json"
+    subprocess.run([sys.executable, "-m", "scripts.sbom", str(target)], cwd=ROOT, check=True)
+    assert target.read_text(encoding="utf-8") == bill_of_materials(RUN, OTLP)
 
 
 def test_it_is_valid() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from sandbox_exporter.web.limits import MOST_HANDSHAKES
+
 _log = logging.getLogger(__name__)
 
-MOST_HANDSHAKES = 100
-"""Connections that may be in their handshake; with more, the oldest gives way."""
 SLOWEST_HANDSHAKE = 10.0
 """Seconds in which a client must have finished its handshake."""
 SLOWEST_GOODBYE = 5.0
@@ -61,15 +61,21 @@ class Acceptor:
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
+        fails = False
         while True:
             try:
                 connection, _ = await loop.sock_accept(self._socket)
             except ConnectionError:
                 continue  # gone before it was accepted
             except OSError as error:
-                _log.warning("cannot accept connections: %s", error.strerror)
+                if not fails:
+                    _log.warning("cannot accept connections: %s", error.strerror)
+                fails = True
                 await asyncio.sleep(_PAUSE)
                 continue
+            if fails:
+                _log.info("connections are accepted again")
+            fails = False
             task: asyncio.Task[object] = asyncio.create_task(self._open(connection))
             self._opening[task] = None
             task.add_done_callback(partial(self._opened, connection))

@@ -13,13 +13,13 @@ from secrets import token_bytes
 
 import bcrypt
 
+from sandbox_exporter.web.limits import LONGEST_QUEUE
+
 _KEY = token_bytes(32)
 _LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt looks at; every implementation ignores the rest."""
 MOST_REMEMBERED = 1024
-"""Wrong passwords, and addresses that sent one, that are remembered."""
-LONGEST_QUEUE = 250
-"""Verifications that may wait: half the connections, so that the others can still be served."""
+"""Wrong passwords, and addresses and users of wrong ones, that are remembered."""
 
 
 class OverloadedError(Exception):
@@ -42,6 +42,7 @@ class Authenticator:
         self._right: set[bytes] = set()
         self._wrong: dict[Hashable, None] = {}
         self._failed: dict[Hashable, None] = {}
+        self._guessed: dict[Hashable, None] = {}
         self._waiting: list[_Attempt] = []
         self._busy = False
 
@@ -57,6 +58,7 @@ class Authenticator:
         user, password = credentials
         attempt = _Attempt(
             hmac.digest(_KEY, user + b":" + password, "sha256"),
+            hmac.digest(_KEY, user, "sha256"),
             _network(client),
         )
         if not self._is_known(attempt.digest):
@@ -76,7 +78,11 @@ class Authenticator:
         if right:
             self._right.add(attempt.digest)
             return
-        for memory, item in ((self._wrong, attempt.digest), (self._failed, attempt.network)):
+        for memory, item in (
+            (self._wrong, attempt.digest),
+            (self._failed, attempt.network),
+            (self._guessed, attempt.user),
+        ):
             memory[item] = None
             if len(memory) > MOST_REMEMBERED:
                 del memory[next(iter(memory))]
@@ -114,9 +120,17 @@ class Authenticator:
         self._waiting.remove(first)
         first.turn.set()
 
-    def _rank(self, attempt: _Attempt) -> tuple[bool, bool]:
-        """The lower, the sooner: what need not be verified any more, and who has not failed yet."""
-        return not self._is_known(attempt.digest), attempt.network in self._failed
+    def _rank(self, attempt: _Attempt) -> tuple[bool, bool, bool]:
+        """The lower, the sooner.
+
+        First what need not be verified any more, then addresses that have not failed yet, then
+        users whose password nobody has guessed at, whether there are such users or not.
+        """
+        return (
+            not self._is_known(attempt.digest),
+            attempt.network in self._failed,
+            attempt.user in self._guessed,
+        )
 
     def _verify(self, user: bytes, password: bytes) -> bool:
         """Takes the same time for each user, known or not, or the time would tell who exists."""
@@ -134,6 +148,8 @@ class _Attempt:
     """Credentials that nobody has verified yet."""
 
     digest: bytes
+    user: bytes
+    """A digest too, since a name may be as long as a header."""
     network: Hashable
     turn: asyncio.Event = field(default_factory=asyncio.Event)
     pushed_out: bool = False

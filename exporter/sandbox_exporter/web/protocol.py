@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 LARGEST_REQUEST = 64 * 1024
 """Bytes of a request, its body included: no route here uses one."""
 MOST_HEADERS = 100
-"""Headers of a request that has not come in whole; each costs far more memory than its bytes."""
+"""Headers of a request; each costs far more memory than its bytes."""
 MOST_PIPELINED = 16
 """Requests that wait for the answers to earlier ones on the same connection."""
 SLOWEST_REQUEST = 10.0
@@ -71,8 +71,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unfinished:
             self._request_deadline.start(SLOWEST_REQUEST)
-            if len(self.headers) > MOST_HEADERS:
-                self.send_400_response("Too many headers.\n")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a header, unless there are too many."""
+        if len(self.headers) >= MOST_HEADERS:
+            raise ValueError("too many headers")  # uvicorn answers 400 and closes
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Starts the answer, or lets it wait for earlier ones, unless too many wait already."""

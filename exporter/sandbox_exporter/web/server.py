@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox_exporter.web.acceptor import Acceptor
 from sandbox_exporter.web.guard import guard
+from sandbox_exporter.web.limits import MOST_CONNECTIONS
 from sandbox_exporter.web.listen import bind
 from sandbox_exporter.web.live import LiveWebConfig
 from sandbox_exporter.web.protocol import BoundedProtocol
@@ -22,8 +23,6 @@ IDLE_TIMEOUT = 150
 """Seconds that an idle connection stays open: past two scrapes at the usual minute."""
 GRACE = 5
 """Seconds that answers under way get to finish when the server stops."""
-MOST_CONNECTIONS = 500
-"""With so many connections open, a new one takes the place of the one that idles longest."""
 _PIECE = 64 * 1024
 """Bytes of an answer that are handed to the system at a time."""
 _HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]

@@ -206,6 +206,25 @@ def test_symbolic_links_are_refused(file: Path, name: str) -> None:
     assert target.read_text() == "mine"
 
 
+def test_a_link_that_is_laid_later_is_not_followed(file: Path) -> None:
+    """Between the look at the path and the read, too."""
+    state = StateFile(str(file))
+    (file.parent / "target").write_text(document())
+    file.symlink_to(file.parent / "target")
+    with pytest.raises(OSError, match="cannot read"):
+        state.load()
+    state.close()
+
+
+def test_a_new_lock_is_for_its_owner_from_the_start(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only once its mode is set: who opened it before could hold it."""
+    monkeypatch.setattr(os, "fchmod", lambda _file, _mode: None)
+    StateFile(str(file)).close()
+    assert mode(file.with_name("state.json.lock")) == 0o600
+
+
 def test_a_temporary_file_cannot_be_laid_in_the_way(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

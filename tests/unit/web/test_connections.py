@@ -163,10 +163,13 @@ def test_unfinished_handshakes(
     silent.close()
 
 
-def test_no_descriptors_left(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the system cannot accept a connection, the next attempt follows."""
+def test_no_descriptors_left(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the system cannot accept a connection, attempts follow; begin and end are told once."""
+    caplog.set_level("INFO")
     monkeypatch.setattr(acceptor, "_PAUSE", 0.0)
-    errors = [OSError(24, "Too many open files"), ConnectionAbortedError()]
+    errors = [*[OSError(24, "Too many open files")] * 3, ConnectionAbortedError()]
 
     class Loop(asyncio.SelectorEventLoop):
         async def sock_accept(self, sock: socket.socket) -> Any:
@@ -177,6 +180,12 @@ def test_no_descriptors_left(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
     with serve(new_loop=Loop) as running:
         assert httpx.get(f"{running.url}/-/healthy").text == "Healthy.\n"
     assert not errors
+    assert [
+        record.getMessage() for record in caplog.records if record.name == acceptor.__name__
+    ] == [
+        "cannot accept connections: Too many open files",
+        "connections are accepted again",
+    ]
 
 
 @pytest.fixture

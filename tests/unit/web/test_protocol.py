@@ -80,6 +80,14 @@ def test_endless_request(serve: Serve, start: bytes, piece: bytes) -> None:
         _send_until_closed(connection, start, piece)
 
 
+def test_most_headers(serve: Serve) -> None:
+    """Too many are refused, also those that come in one piece with the rest of their request."""
+    for number, status in ((protocol.MOST_HEADERS, 200), (protocol.MOST_HEADERS + 1, 400)):
+        with serve() as server, socket.create_connection(("127.0.0.1", server.port), 5) as client:
+            client.sendall(b"GET /-/healthy HTTP/1.1\r\n" + b"X: x\r\n" * number + b"\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+
+
 def test_garbage(connection: socket.socket) -> None:
     """What is not HTTP is told so and hung up on."""
     connection.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")

@@ -23,6 +23,8 @@ HALF = b"POST /-/reload HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\nhalf"
         {"Origin": "https://elsewhere.example"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
+        {"Origin": ""},
     ],
 )
 def test_another_origin(serve: Serve, exporter: FakeExporter, headers: dict[str, str]) -> None:
@@ -30,6 +32,14 @@ def test_another_origin(serve: Serve, exporter: FakeExporter, headers: dict[str,
     with serve(exporter.site(exporter.reload)) as server:
         answer = httpx.post(f"{server.url}/-/reload", headers=headers)
     assert answer.status_code == 403
+    assert exporter.calls == []
+
+
+def test_one_origin_of_several(serve: Serve, exporter: FakeExporter) -> None:
+    """Another origin does not hide behind the own one."""
+    with serve(exporter.site(exporter.reload)) as server:
+        headers = [("Origin", server.url), ("Origin", "https://elsewhere.example")]
+        assert httpx.post(f"{server.url}/-/reload", headers=headers).status_code == 403
     assert exporter.calls == []
 
 
