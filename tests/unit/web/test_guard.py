@@ -11,7 +11,7 @@ import bcrypt
 import httpx
 import pytest
 
-from sandbox_exporter.web import live
+from sandbox_exporter.web import auth, live
 from sandbox_exporter.web.auth import Authenticator, OverloadedError
 
 if TYPE_CHECKING:
@@ -123,3 +123,43 @@ def test_a_scraper_among_guesses(
         assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert verified.index(b"secret") == 1
         assert guesses[0].recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_scraper_whose_address_guesses_at_another_user(
+    serve: Serve, web_config: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """With more guesses than may wait, all from its own address, a first login takes a place."""
+    monkeypatch.setattr(auth, "LONGEST_QUEUE", 5)
+    asked, gate = [], threading.Event()
+    verify, allows = bcrypt.checkpw, Authenticator.allows
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        if password != b"guess 0":
+            gate.wait(10)
+        return verify(password, hashed)
+
+    async def counted(authenticator: Authenticator, authorization: bytes, client: str) -> bool:
+        asked.append(authorization)
+        return await allows(authenticator, authorization, client)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    monkeypatch.setattr(Authenticator, "allows", counted)
+    with serve(web_config=web_config) as server, ExitStack() as connections:
+
+        def ask(user: str, password: str) -> socket.socket:
+            address = ("127.0.0.1", server.port)
+            connection = connections.enter_context(socket.create_connection(address, 10))
+            credentials = b64encode(f"{user}:{password}".encode()).decode()
+            connection.sendall(
+                f"GET /metrics HTTP/1.0\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+            )
+            return connection
+
+        assert ask("admin", "guess 0").recv(65536).startswith(b"HTTP/1.1 401 ")
+        guesses = [ask("admin", f"guess {number}") for number in range(1, 20)]
+        until(lambda: len(asked) == 20)
+        assert guesses[-1].recv(65536).startswith(b"HTTP/1.1 503 ")
+        scraper = ask("alice", "secret")
+        until(lambda: len(asked) == 21)
+        gate.set()
+        assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
