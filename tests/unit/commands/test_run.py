@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from sandbox_exporter.commands.cli import main
+from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.web import live
 
 if TYPE_CHECKING:
     from tests.unit.commands.conftest import Vendor
@@ -172,6 +174,24 @@ def test_a_post_reloads_only_where_it_is_allowed(run: Run) -> None:
 
     assert run(post, "--web.enable-lifecycle") == 0
     assert run(refused) == 0
+
+
+def test_a_refused_web_configuration_reaches_the_metric(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server tells the daemon, which has the metric."""
+    told: list[bool] = []
+    monkeypatch.setattr(SelfMetrics, "web_reloaded", lambda _, ok: told.append(ok))
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.0)
+    web = tmp_path / "web.yml"
+    web.write_text("http_server_config: {}\n")
+
+    def spoil(outside: Outside) -> None:
+        web.write_text("nonsense: 1\n")
+        assert outside.get("/-/healthy")[0] == 200
+        assert told == [False]
+
+    assert run(spoil, "--web.config.file", str(web)) == 0
 
 
 def test_a_web_configuration_is_used(run: Run, tmp_path: Path) -> None:
