@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from sandbox_exporter.config.model import Config
+from sandbox_exporter.daemon import Daemon
+from sandbox_exporter.web.server import Server
+from tests.unit.daemons import Running, Start, Vendor
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -46,3 +53,31 @@ def in_virtual_time() -> InVirtualTime:
             runner.run(test(loop))
 
     return run
+
+
+@pytest.fixture
+async def vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vendor]:
+    """A vendor that knows every key."""
+    monkeypatch.setenv("KEY", "made-up-key")
+    vendor = Vendor()
+    server = Server(Starlette(routes=[Route("/{path:path}", vendor.answer)]))
+    await server.start("127.0.0.1:0")
+    vendor.url = server.url
+    yield vendor
+    await server.stop()
+
+
+@pytest.fixture
+async def start(vendor: Vendor) -> AsyncIterator[Start]:
+    """Starts daemons, and stops them after the test."""
+    started: list[Daemon] = []
+
+    async def start(config: Config) -> Running:
+        running = Running(config)
+        started.append(running.daemon)
+        await running.daemon.start()
+        return running
+
+    yield start
+    for daemon in started:
+        await daemon.stop()

@@ -3,128 +3,20 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.client import Client
-from sandbox_exporter.config.model import Account, Config, SecretRef
-from sandbox_exporter.daemon import Daemon
+from sandbox_exporter.config.model import Config, SecretRef
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.selfmetrics import AccountMetrics
-from sandbox_exporter.web.server import Server
+from tests.unit.daemons import Running, Start, Vendor, account, cost
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass
-class Vendor:
-    """A vendor on a real socket, whose account has two templates."""
-
-    url: str = ""
-    cost: float = 5.0
-    status: int = 200
-    redirect: str = ""
-    """Where the storage endpoint redirects to."""
-    keys: list[str] = field(default_factory=list)
-    """The key of each request."""
-
-    async def answer(self, request: Request) -> JSONResponse:
-        self.keys.append(request.headers["X-API-Key"])
-        if self.status != 200:
-            return JSONResponse({"error": "refused"}, self.status)
-        if request.url.path.endswith("/templates"):
-            return JSONResponse([{"templateID": "tpl-1"}])
-        if request.url.path.endswith("/summary"):
-            return JSONResponse({"usage_costs_usd": self.cost})
-        if self.redirect and request.url.path.endswith("/realtime"):
-            return JSONResponse({}, 302, {"Location": self.redirect})
-        return JSONResponse({"error": "not found"}, 404)
-
-
-class Running:
-    """A daemon, and the configuration that a reload finds."""
-
-    def __init__(self, config: Config) -> None:
-        self.found: Config | ConfigError = config
-        self.daemon = Daemon(config, self._load)
-
-    def _load(self) -> Config:
-        if isinstance(self.found, ConfigError):
-            raise self.found
-        return self.found
-
-    async def reload(self, config: Config | ConfigError) -> None:
-        """Reloads what is found then."""
-        self.found = config
-        await self.daemon.reload()
-
-    @property
-    def text(self) -> str:
-        """What a scrape is served."""
-        return self.daemon.publisher.page.text.plain.decode()
-
-    def _served(self, lines: tuple[str, ...]) -> bool:
-        return all(line in self.text for line in lines)
-
-    async def until(self, *lines: str, gone: str = "no such line") -> None:
-        """Waits until a scrape is served these lines, and not the one that must be gone."""
-        async with asyncio.timeout(120):
-            while not self._served(lines) or gone in self.text:  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0.005)
-
-
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-async def vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vendor]:
-    """A vendor that knows every key."""
-    monkeypatch.setenv("KEY", "made-up-key")
-    vendor = Vendor()
-    server = Server(Starlette(routes=[Route("/{path:path}", vendor.answer)]))
-    await server.start("127.0.0.1:0")
-    vendor.url = server.url
-    yield vendor
-    await server.stop()
-
-
-@pytest.fixture
-async def start(vendor: Vendor) -> AsyncIterator[Start]:
-    """Starts daemons, and stops them after the test."""
-    started: list[Daemon] = []
-
-    async def start(config: Config) -> Running:
-        running = Running(config)
-        started.append(running.daemon)
-        await running.daemon.start()
-        return running
-
-    yield start
-    for daemon in started:
-        await daemon.stop()
-
-
-def account(vendor: Vendor, name: str = "prod", **changes: Any) -> Account:
-    """An account at the vendor."""
-    plain = Account(name, "seacloud", vendor.url, SecretRef("env", "KEY"), poll_interval=10.0)
-    return replace(plain, **changes)
-
-
-def cost(value: float, name: str = "prod", level: str = "account") -> str:
-    """The line of a cost counter."""
-    template = ',template_id="tpl-1"' if level == "template" else ""
-    return (
-        f'sandbox_{level}_cost_usd_total{{provider="seacloud",account="{name}"{template}}} {value}'
-    )
 
 
 async def test_every_account_is_polled_at_once(vendor: Vendor, start: Start) -> None:
@@ -352,18 +244,25 @@ async def test_numbers_outlive_a_reload_during_an_outage(vendor: Vendor, start: 
     assert 'sandbox_last_success_timestamp_seconds{provider="seacloud"' in running.text
 
 
+@pytest.mark.parametrize("mistake", ["a secret", "a setting"])
 async def test_a_refused_reload_leaves_no_new_secret_behind(
-    vendor: Vendor, start: Start, monkeypatch: pytest.MonkeyPatch
+    mistake: str, vendor: Vendor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither in the accounts before the mistake nor in those after it."""
+    """Neither in the accounts before the mistake nor in those after it, whatever it is."""
     monkeypatch.setenv("OTHER", "other-key")
     other = account(vendor, "other", api_key=SecretRef("env", "OTHER"))
     config = Config((account(vendor), other))
     running = await start(config)
     await running.until(cost(5.0), cost(5.0, "other"))
     monkeypatch.setenv("KEY", "new-key")
-    monkeypatch.delenv("OTHER")
-    with pytest.raises(ConfigError, match="OTHER is unset"):
+    if mistake == "a secret":
+        monkeypatch.delenv("OTHER")
+        refusal = "OTHER is unset"
+    else:  # which only shows when it is used
+        broken = account(vendor, "broken", base_url="https://a", ca_file="/none")
+        config = Config((*config.accounts, broken))
+        refusal = "cannot read /none"
+    with pytest.raises(ConfigError, match=refusal):
         await running.reload(config)
     for poller in running.daemon._pollers.values():
         await poller.poll()

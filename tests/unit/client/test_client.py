@@ -197,6 +197,7 @@ async def test_a_pause_that_the_vendor_prolongs_holds_for_calls_that_wait(
     await client.get("summary", "/usage")
     assert len(waits) == 2
     assert recorder.clock() - began >= 60.0
+    assert len(client._gate._limiter._taken) == 1  # no call of the limit is spent on waiting
 
 
 @pytest.mark.parametrize("held_by", ["slot", "limit"])

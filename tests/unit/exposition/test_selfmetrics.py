@@ -54,6 +54,7 @@ def test_an_accounts_calls_are_counted() -> None:
         f"sandbox_exporter_api_request_duration_seconds_count{{{endpoint}}} 2.0",
         f'sandbox_exporter_api_errors_total{{{call},reason="timeout"}} 1.0',
         f"sandbox_exporter_poll_duration_seconds{{{LABELS}}} 1.5",
+        f"sandbox_exporter_last_poll_timestamp_seconds{{{LABELS}}} 1800000000.0",
         f"sandbox_exporter_corrections_total{{{LABELS}}} 2.0",
         f"sandbox_exporter_template_calls_skipped_total{{{LABELS}}} 40.0",
     ):

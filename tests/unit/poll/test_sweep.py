@@ -450,28 +450,29 @@ def test_templates_that_fail_for_good_do_not_end_the_sweeps(fake_vendor: type[Fa
     assert {entry.template.id for entry in sweeps.book if not entry.current} == set(ids(20))
 
 
+@pytest.mark.parametrize("count", [4, 40])
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_a_route_that_is_gone_is_no_death_of_templates(
-    fake_vendor: type[FakeVendor], status: int
+    fake_vendor: type[FakeVendor], status: int, count: int
 ) -> None:
-    """Templates that the list still shows stay, whatever the route says of all of them."""
-    vendor = fake_vendor(*ids(40))
-    for id_ in ids(40):
+    """Those that the list still shows stay, and are all asked as soon as the route is back."""
+    vendor = fake_vendor(*ids(count))
+    for id_ in ids(count):
         vendor.use(id_, 1.0, running_sandboxes=1)
     sweeps = Sweeps(vendor)
     sweeps.run()
     vendor.failures |= dict.fromkeys(
-        ids(40), UpstreamError(Reason.NOT_FOUND, "no route", status=status)
+        ids(count), UpstreamError(Reason.NOT_FOUND, "no route", status=status)
     )
     for _ in range(3):
-        for id_ in ids(40):
+        for id_ in ids(count):
             vendor.use(id_, 1.0)
         result = sweeps.run()
         assert result.ended is not None
-        assert len(sweeps.book) == 40
+        assert len(sweeps.book) == count
         assert not any(entry.current for entry in sweeps.book)
     vendor.failures.clear()
-    assert sweeps.run().answered == 40
+    assert sweeps.run().answered == count
 
 
 def test_a_listed_template_that_is_not_found_waits_for_the_next_list(
