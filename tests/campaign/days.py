@@ -34,6 +34,7 @@ from tests.campaign.process import free_port
 from tests.campaign.report import Report, Table
 from tests.campaign.scenarios import SCENARIOS
 from tests.rendering import whole
+from tests.stand_ins import NoClient
 
 CLOSE = MonthClose()
 SERIES = {
@@ -52,18 +53,11 @@ Samples = dict[str, dict[str, list[tuple[int, str]]]]
 """By family and series: time and value."""
 
 
-class BooksClient:
+class BooksClient(NoClient):
     """Stands in for the HTTP client: the answers come from the books."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
-
-    def begin(self, seconds: float) -> None:
-        """Every answer comes at once."""
-
-    def mask(self, text: str) -> str:
-        """There is no secret."""
-        return text
 
     async def get(
         self, endpoint: str, path: str, params: Mapping[str, str | int] | None = None

@@ -22,6 +22,7 @@ from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage
 from tests.rendering import whole
+from tests.stand_ins import NoClient
 
 TURN = Month(2026, 11).start
 START, END = TURN - 10 * HOUR, TURN + 10 * HOUR
@@ -80,17 +81,6 @@ class FleetVendor:
             Field.DATA_TRANSFER_BYTES: used.data_transfer_gb * GB,
             Field.COST_USD: used.cost_usd,
         }
-
-
-class NoClient:
-    """Stands in for the HTTP client."""
-
-    def begin(self, seconds: float) -> None:
-        """Nothing is called."""
-
-    def mask(self, text: str) -> str:
-        """There is no secret."""
-        return text
 
 
 def exporter(vendor: FleetVendor, ledger: Ledger, clock: Callable[[], float]) -> AccountPoller:

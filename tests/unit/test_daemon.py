@@ -179,6 +179,25 @@ async def test_counters_hold_across_a_restart(vendor: Vendor, start: Start, tmp_
     )
 
 
+async def test_a_disk_that_fails_shows_on_the_page(
+    vendor: Vendor, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that works again."""
+    running = await start(Config((account(vendor),), state_file=str(tmp_path / "state.json")))
+    saved = "sandbox_exporter_state_file_last_save_successful"
+    await running.until(cost(5.0), f"{saved} 1.0")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        await running.daemon._keeper.save()
+        await running.until(cost(5.0), f"{saved} 0.0")
+    await running.daemon._keeper.save()
+    await running.until(f"{saved} 1.0")
+
+
 async def test_what_was_seen_counts_once_it_is_saved(
     vendor: Vendor, start: Start, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage
+from tests.stand_ins import NoClient, NoObserver
 
 if TYPE_CHECKING:
     from tests.unit.conftest import InVirtualTime, VirtualLoop
@@ -81,13 +82,6 @@ class Vendor:
         return {Field.COST_USD: self.total(scope, window), Field.RUNNING_SANDBOXES: 1.0}
 
 
-class _Nothing:
-    """Stands in for the HTTP client and the observer, of which nothing is needed."""
-
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *_: None
-
-
 @dataclass
 class Exporter:
     """An account on its schedule, published and scraped every 15 seconds."""
@@ -114,10 +108,10 @@ class Exporter:
         timing = Timing(self.close, 300.0, self.wall, self.loop.time)
         poller = AccountPoller(
             Account("a", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE")),
-            Upstream(self.vendor, cast(Client, _Nothing()), Limiter(600, self.loop.time)),
+            Upstream(self.vendor, cast(Client, NoClient()), Limiter(600, self.loop.time)),
             ledger,
             timing,
-            _Nothing(),
+            NoObserver(),
             lambda: self.served,
         )
         task = asyncio.create_task(Schedule(poller, self._publish, timing, 0.0).run())

@@ -23,6 +23,7 @@ from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.vendors import Endpoint, TemplatePage
+from tests.stand_ins import NoClient, NoObserver
 
 CLOSE = MonthClose(settle=3600.0, zero=3600.0)
 STEP = 900.0
@@ -99,35 +100,6 @@ class FakeVendor:
     def _fail(self) -> None:
         if self.down:
             raise UpstreamError(Reason.CONNECT, "down")
-
-
-class NoClient:
-    """Stands in for the HTTP client, of which the fake vendor needs nothing."""
-
-    def begin(self, seconds: float) -> None:
-        """Every call of the fake vendor ends at once."""
-
-    def mask(self, text: str) -> str:
-        """There is no secret."""
-        return text
-
-
-class NoObserver:
-    """Counts corrections, and nothing else."""
-
-    def __init__(self) -> None:
-        self.corrections = 0
-
-    def request(self, endpoint: str, code: str, seconds: float) -> None: ...
-
-    def error(self, endpoint: str, reason: Reason) -> None: ...
-
-    def polled(self, seconds: float, ended: float) -> None: ...
-
-    def corrected(self, count: int) -> None:
-        self.corrections += count
-
-    def skipped(self, count: int) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -240,11 +241,12 @@ def test_a_disk_that_fails_is_told_once(
 def test_only_what_changed_is_written_anew(
     file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A poll of one account does not have all the others encoded."""
+    """A poll of one account does not have all the others encoded, and none on the event loop."""
     keeper = Keeper(file, lambda: [polled.poller])
     encoded: list[Marks] = []
 
     def noted(marks: Marks) -> str:
+        assert threading.current_thread() is not threading.main_thread()
         encoded.append(marks)
         return encode(marks)
 

@@ -290,12 +290,16 @@ def test_an_endpoint_that_hangs_delays_nothing_else(
 
         vendor._called = slow  # type: ignore[method-assign]
         account = Scheduled(loop, vendor, make_polled, poll_interval=10.0)
-        await account.run(45)
+        running = asyncio.create_task(account.run(45))
+        await asyncio.sleep(19.5)
+        vendor.use("a", 1.0)
+        await running
         assert account.times == [0, 10, 20, 30]
         first, snapshot = account.published[0]
         assert first < 6.0
         assert snapshot.tried
-        assert snapshot.usage.counters[Field.COST_USD] == 5.0
+        shown = {cost: moment for moment, cost in reversed(account.costs())}
+        assert shown == {5.0: 0, 6.0: 20} if hanging == "storage" else {5.0: 5, 6.0: 25}
 
     in_virtual_time(test)
 
