@@ -157,11 +157,12 @@ def _reload(limits: Thresholds) -> Alert:
     return Alert(
         "SandboxConfigReloadFailed",
         Severity.TICKET,
-        "max by (job, instance) (sandbox_exporter_config_last_reload_successful) == 0",
+        "min by (job, instance)"
+        ' ({__name__=~"sandbox_exporter_(web_)?config_last_reload_successful"}) == 0',
         limits.reload_hold,
         "The exporter at {instance} refused its new configuration",
-        "The sandbox usage exporter at {instance} could not load its configuration and goes on"
-        " with the one before. Its log names every mistake.",
+        "The sandbox usage exporter at {instance} could not load its configuration, or that of its"
+        " web server, and goes on with the one before. Its log names every mistake.",
         Dashboard.EXPORTER,
         labels=("job", "instance"),
     )
