@@ -264,7 +264,8 @@ async def test_a_sleep_that_never_returns_ends_with_the_call(
     if where == "pause":
         client._gate.pause("summary", 0.1)
     client.begin(0.3)
-    error = await failed(client)
+    async with asyncio.timeout(30):
+        error = await failed(client)
     assert (error.reason, error.message) == (
         Reason.TIMEOUT,
         "the call did not end by its deadline",
@@ -318,7 +319,7 @@ async def test_a_fault_in_the_clean_up_swallows_no_cancellation(
     task = asyncio.create_task(faults.contain("summary", client.get("summary", "/usage")))
     await answer.reading.wait()
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=30)
     assert task.cancelled()
     assert len(sent) == 1
 
