@@ -1,21 +1,28 @@
 # `make` lists the targets. PYTHON=… names the Python that .venv is made from, the first time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench campaign docs lock sbom clean
+.PHONY: help demo test coverage lint bench campaign docs lock sbom clean
 export PYTHON
 
 BIN := .venv/bin
+# One test at a time to each worker, so that the slow ones, which come first, are spread out.
+PARALLEL := --numprocesses logical --dist load --maxschedchunk 1
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## the exporter and the simulator in one process, no configuration
 	@scripts/setup run
 	@exec $(BIN)/sandbox-exporter demo
 
-test: ## every test, with the real servers, and the coverage gate
+test: ## every test, with the real servers
 	@scripts/setup dev
 	@scripts/real-servers
-	$(BIN)/pytest --numprocesses logical --dist worksteal --cov
+	$(BIN)/pytest $(PARALLEL)
+
+coverage: ## the unit tests once more, traced, and the gate on what they cover
+	@scripts/setup dev
+	@scripts/real-servers
+	$(BIN)/pytest $(PARALLEL) -m "not no_cover" --cov tests/unit
 
 lint: ## style, format, types, and whether the lock files are up to date
 	@scripts/setup dev

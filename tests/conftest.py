@@ -15,6 +15,16 @@ settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("patient")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core: tests with real servers wait for most of their time."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker begins one when the others have nothing left to do."""
+    items.sort(key=lambda item: (not item.get_closest_marker("slow"), "e2e" not in item.path.parts))
+
+
 @pytest.fixture(scope="session")
 def find_program() -> Callable[[str], str]:
     """Finds a real server or tool by name; the test that asks is skipped where there is none."""

@@ -25,6 +25,8 @@ from alerting.links import DASHBOARD_BASE, RUNBOOK_BASE
 from alerting.thresholds import Thresholds
 from tests.e2e.conftest import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 Running = Any
 Start = Callable[..., Running]
 Eventually = Callable[[Callable[[], bool], str], None]

@@ -34,6 +34,9 @@ def _at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
+# What all of them ask is made once, by the worker that they share.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("backfill")]
+
 SETTINGS = Settings(stand_ins(), templates=4)
 START, SEAM, END = _at("2025-02-26T10:37"), _at("2025-03-12T12:00"), _at("2025-03-14T12:00")
 DAY = 86400

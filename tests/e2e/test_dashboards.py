@@ -19,6 +19,8 @@ import yaml
 
 from tests.e2e.grafana import Choice, Span, interpolate, seconds
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = [json.loads(path.read_text()) for path in sorted((ROOT / "dashboards").glob("*.json"))]
 DAYS = 9

@@ -17,6 +17,8 @@ import pytest
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.grafana import Choice, Span, interpolate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 USAGE = json.loads((ROOT / "dashboards" / "sandbox-usage.json").read_text())
 MINUTE, HOUR, DAY = 60, 3600, 86400

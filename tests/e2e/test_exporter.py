@@ -21,6 +21,8 @@ Running = Any
 Eventually = Callable[[Callable[[], bool], str], None]
 Exporter = Callable[..., Running]
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 GIB = 2**30
 GB = 10**9

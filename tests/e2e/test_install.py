@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 
 from scripts.check_lock import Lock
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -40,7 +40,7 @@ SERIES = {
 
 
 # Tracing each line of two days by the minute would double the time; other tests cover them.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]
 
 
 class FleetVendor:

@@ -36,6 +36,8 @@ from sandbox_exporter.snapshot import (
 from tests.e2e.grafana import Choice, Span, interpolate
 from tests.otlp_receiver import translated
 
+pytestmark = pytest.mark.slow
+
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 MONTH = 1_764_547_200
 """2025-12-01."""

@@ -16,6 +16,8 @@ from packaging.markers import Marker
 
 from tests.e2e.package_index import PackageIndex, Wheel, make_wheel, package_index
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(
     r"^(pip==[\d.]+)(?: ; ([^\\]*))? \\\n((?: +--hash=\S+(?: \\\n|\n))+)", re.MULTILINE

@@ -26,6 +26,8 @@ from tests.stand_ins import NoClient, NoObserver
 if TYPE_CHECKING:
     from tests.unit.conftest import InVirtualTime, VirtualLoop
 
+pytestmark = pytest.mark.slow
+
 OCTOBER, NOVEMBER = Month(2026, 10), Month(2026, 11)
 TURN = float(NOVEMBER.start)
 ACCOUNT = ""
@@ -156,6 +158,12 @@ class Exporter:
             assert last == pytest.approx(asked_until, abs=120 * sum(RATES.values())), scope
 
 
+@pytest.fixture
+def long_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours go by: looks at the clock are 3 s apart instead of 1, and scrapes 15 s as ever."""
+    monkeypatch.setattr("sandbox_exporter.poll.schedule._TICK", 3.0)
+
+
 def persistent() -> Ledger:
     """The ledger of an exporter with a state file."""
     ledger = Ledger(DEFAULT)
@@ -233,6 +241,7 @@ def test_an_early_reset_damages_neither_month(in_virtual_time: InVirtualTime) ->
 OUTAGES = [(-0.5, 0.5), (-0.5, 5.5), (-3.0, 3.0), (-0.01, 1.0), (-1.0, 0.06), (-1.0, 0.075)]
 
 
+@pytest.mark.usefixtures("long_ticks")
 @pytest.mark.parametrize("outage", OUTAGES)
 @pytest.mark.parametrize("restart", ["no", "during", "after"])
 def test_an_outage_over_the_turn_loses_nothing_with_a_state_file(
@@ -261,6 +270,7 @@ def test_an_outage_over_the_turn_loses_nothing_with_a_state_file(
     in_virtual_time(test)
 
 
+@pytest.mark.usefixtures("long_ticks")
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_template_that_comes_back_later_turns_later(
     in_virtual_time: InVirtualTime, restart: bool
@@ -288,6 +298,7 @@ def test_a_template_that_comes_back_later_turns_later(
     in_virtual_time(test)
 
 
+@pytest.mark.usefixtures("long_ticks")
 def test_a_closed_month_is_waited_for_no_longer_than_a_day(in_virtual_time: InVirtualTime) -> None:
     """Then the new month is shown from 0 on, though the end of the old one is lost."""
 

@@ -243,7 +243,7 @@ def check_births(world: World) -> None:
 
 
 # Tracing each line of millions would double the time; other tests cover these lines.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
