@@ -15,6 +15,7 @@ settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("patient")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers a core: tests with real servers wait for most of their time."""
     return 2 * (os.cpu_count() or 1)

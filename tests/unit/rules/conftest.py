@@ -21,7 +21,6 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def promtool(find_program: Callable[[str], str]) -> Callable[..., str]:
     """Runs promtool and returns what it printed; the test fails with that if it fails."""
-
     # A short-lived Go program: a fifth of its time is the garbage collector's by default.
     environment = os.environ | {"GOGC": "400"}
 
