@@ -4,11 +4,11 @@
 export PYTHON
 
 BIN := .venv/bin
-# One test at a time to each worker, so that the slow ones, which come first, are spread out.
-PARALLEL := --numprocesses logical --dist load --maxschedchunk 1
+# Each worker takes the next test, or the next group of those that share what is slow to make.
+PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## the exporter and the simulator in one process, no configuration
 	@scripts/setup run
