@@ -7,12 +7,16 @@ import shutil
 from collections.abc import Callable, Generator
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
 
 # How long an example takes says more about the machine's other work than about the code.
 # CI judges a change by the same examples each time; everywhere else each run looks for new ones.
 settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("patient")
+# Likewise how long a server of the tests takes to answer: httpx would give up after 5 seconds.
+DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = 60.0
+DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = 60.0
 
 
 @pytest.hookimpl(optionalhook=True)
