@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox_exporter.catalogue import Metric, catalogue, source_of
+from sandbox_exporter.model import Field
 from sandbox_exporter.vendors import VENDORS
 
 _METRICS = {metric.name: metric for metric in catalogue()}
@@ -34,6 +35,11 @@ def described(name: str) -> Metric:
     if name not in _METRICS:
         raise LookupError(f"the catalogue has no metric {name}")
     return _METRICS[name]
+
+
+def told_by(field: Field) -> str:
+    """The vendors that tell a quantity, as a title names them."""
+    return ", ".join(vendor.title for vendor in VENDORS.values() if field in vendor.sources)
 
 
 def source(*names: str) -> str:

@@ -7,10 +7,11 @@ from grafana_foundation_sdk.builders import timeseries as time_series
 
 from dashboards import frame, promql
 from dashboards.frame import Page, Section
-from dashboards.names import metric, source
-from dashboards.organization import organization
+from dashboards.lifetime import lifetime
+from dashboards.names import metric, source, told_by
 from dashboards.panels import BINARY_BYTES, COUNT, About, Column, Query, bars, card, lines, rows
 from dashboards.quantities import COST, MEMORY, TOTALS, TRANSFER, VCPU, Quantity
+from sandbox_exporter.model import Field
 
 _BUCKET = "$bucket"
 _HOUR, _DAY = "1h", "1d"
@@ -46,7 +47,11 @@ def page() -> Page:
             Section("Storage of paused sandboxes", [*_storage_now(), _storage_trend()]),
             Section("Cost by day of this month", [_cost_by_account(), _cost_by_template()]),
             Section("Templates", [_templates()]),
-            Section("Dreadnode: $organization", organization(), repeat="organization"),
+            Section(
+                f"{told_by(Field.RUNTIME_SECONDS)}: $organization",
+                lifetime(),
+                repeat="organization",
+            ),
         ],
     )
 

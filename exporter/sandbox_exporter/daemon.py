@@ -213,6 +213,8 @@ class Daemon:
                 served=partial(self._served, account.name),
                 ledger=ledger,
             )
+            if self._keeper is not None:
+                self._keeper.recall(account, built[account.name].provider)
         return built
 
     def _served(self, account: str) -> float:

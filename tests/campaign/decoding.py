@@ -16,7 +16,7 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import UpstreamError
-from sandbox_exporter.vendors import TemplateSource, build, build_history
+from sandbox_exporter.vendors import AtOnce, TemplateSource, build, build_history
 from sandbox_exporter.vendors.listing import read_templates
 from tests.campaign.behaviours.model import FIELDS
 from tests.campaign.report import Report
@@ -85,7 +85,7 @@ async def _read_everything(document: object) -> int:
                 continue
             understood += 1
             assert all(math.isfinite(value) and value >= 0 for value in readings.values()), readings
-        if provider.templates is not None:
+        if not isinstance(provider.templates, AtOnce | None):
             understood += await _read_templates(provider.templates)
     history = build_history(_account("seacloud"), client)
     for trend in history.trends if history else ():

@@ -17,7 +17,7 @@ from sandbox_exporter.config.model import DISCOVER, NONE, Account
 from sandbox_exporter.errors import UpstreamError
 from sandbox_exporter.model import Readings, Template
 from sandbox_exporter.vendors import History, Provider
-from sandbox_exporter.vendors.base import Cycle
+from sandbox_exporter.vendors.base import AtOnce, Cycle
 from sandbox_exporter.vendors.listing import read_templates
 
 AUTO_MINUTES = 60
@@ -90,10 +90,10 @@ async def make_plan(
 
     `resolution` None chooses: see `AUTO_MINUTES`. Raises `UpstreamError`.
     """
-    templates = await _templates(account, provider)
+    months = span.months()
+    templates = await _templates(account, provider, months)
     refused: list[Refusal] = []
     slots = asyncio.Semaphore(_AT_ONCE)
-    months = span.months()
 
     async def ask(template: Template | None) -> Scope:
         closings: dict[Month, Closing] = {}
@@ -137,12 +137,18 @@ def _calls(history: History, span: Span, resolution: Cycle, scopes: Sequence[Sco
     return calls
 
 
-async def _templates(account: Account, provider: Provider) -> Sequence[Template]:
+async def _templates(
+    account: Account, provider: Provider, months: Sequence[Window]
+) -> Sequence[Template]:
     """Those that the exporter would poll."""
     if account.templates == NONE or provider.templates is None:
         return ()
     if account.templates != DISCOVER:
         return [Template(name) for name in account.templates]
-    listing = await read_templates(provider.templates)
+    if isinstance(provider.templates, AtOnce):
+        told = [await provider.templates.fetch(window) for window in months]
+        listing: Sequence[Template] = list({t.id: t for month in told for t in month}.values())
+    else:
+        listing = await read_templates(provider.templates)
     latest = sorted(listing, key=lambda t: (t.last_spawned, t.spawn_count), reverse=True)
     return latest[: account.max_templates]

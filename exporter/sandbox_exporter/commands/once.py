@@ -42,6 +42,7 @@ async def _poll(config: Config) -> Publisher:
     for poller in pollers:
         if keeper is not None:
             keeper.restore(poller.account, poller.ledger)
+            keeper.recall(poller.account, poller.provider)
     await asyncio.gather(*(poller.poll() for poller in pollers))
     publisher.restart(poller.snapshot() for poller in pollers)
     await publisher.render()

@@ -15,17 +15,17 @@ from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
+from sandbox_exporter.poll.breakdown import Round, build_round
 from sandbox_exporter.poll.budget import Budget
 from sandbox_exporter.poll.discovery import SHARE, Discovery
 from sandbox_exporter.poll.failures import FailureLog
 from sandbox_exporter.poll.health import Health
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.observer import PollObserver
-from sandbox_exporter.poll.sweep import Sweep
 from sandbox_exporter.poll.templates import TemplateBook
 from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
 from sandbox_exporter.supervisor import FaultLog
-from sandbox_exporter.vendors import Endpoint, Provider, TemplateSource
+from sandbox_exporter.vendors.base import AtOnce, Breakdown, Endpoint, Provider, Remembering
 
 LONGEST_POLL = 60.0
 """Seconds after which a poll ends at the latest, whatever its interval."""
@@ -117,25 +117,25 @@ class AccountPoller:
             own_calls=len(self.provider.endpoints) + 1,
         )
         self._discovery: Discovery | None = None
-        self._sweep: Sweep | None = None
+        self._sweep: Round | None = None
         if self.provider.templates is not None:
             self._prepare_templates(self.provider.templates)
 
-    def _prepare_templates(self, source: TemplateSource) -> None:
+    def _prepare_templates(self, source: Breakdown) -> None:
         discovered = self.account.templates == DISCOVER
-        if discovered:
+        if discovered and not isinstance(source, AtOnce):
             self._health["templates"] = Health("templates", optional=True)
             limit = self.account.max_requests_per_minute
             self._discovery = Discovery(source, self._book, limit, self._clock)
-        else:
+        elif not discovered:
             self._book.update([Template(name) for name in self.account.templates], self._clock())
             self.ledger.meet(self.account.templates)
         self._health["template_summary"] = Health("template_summary")
-        self._sweep = Sweep(
+        self._sweep = build_round(
             source,
             self._book,
             self.ledger,
-            discovered=discovered,
+            chosen=None if discovered else self.account.templates,
             clock=self._clock,
             faults=self.faults,
         )
@@ -152,6 +152,8 @@ class AccountPoller:
         self._book.resume(before._book, chosen)
         self._failures = before._failures
         self._tried = before.tried
+        if isinstance(self.provider, Remembering) and isinstance(before.provider, Remembering):
+            self.provider.recall(before.provider.memory())
 
     @property
     def window(self) -> Window | None:
@@ -286,7 +288,7 @@ class AccountPoller:
                 self._failed(health, AnswerError(message))
 
     async def _ask_templates(
-        self, sweep: Sweep, totals: Readings | None, window: Window, soft_deadline: float
+        self, sweep: Round, totals: Readings | None, window: Window, soft_deadline: float
     ) -> None:
         health = self._health["template_summary"]
         if totals is None:

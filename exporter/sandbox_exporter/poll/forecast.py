@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.poll.templates import MAX_AGE
-from sandbox_exporter.vendors import Provider
+from sandbox_exporter.vendors.base import AtOnce, Provider
 
 HOUR = 3600
 
@@ -31,6 +31,9 @@ def forecast(account: Account, provider: Provider) -> Forecast:
     )
     allowed = account.max_requests_per_minute * 60
     if provider.templates is None:
+        return Forecast(int(fixed), int(fixed), int(fixed))
+    if isinstance(provider.templates, AtOnce):
+        fixed += polls
         return Forecast(int(fixed), int(fixed), int(fixed))
     if account.templates == DISCOVER:
         fixed += polls

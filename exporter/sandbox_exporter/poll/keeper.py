@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
@@ -15,7 +16,8 @@ from sandbox_exporter.model import Readings
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks, StateFile, encode
-from sandbox_exporter.vendors import identity
+from sandbox_exporter.vendors import Provider, identity
+from sandbox_exporter.vendors.base import Remembering
 
 SAVE_EVERY = 5.0
 """Seconds between two saves at least."""
@@ -51,6 +53,8 @@ class Keeper:
         """What `served` said of each account, by name, when its marks were collected."""
         self._saved: dict[str, float] = {}
         """The same as of the last save that succeeded."""
+        self._memories = {key: json.dumps(kept) for key, kept in file.memories.items()}
+        """What each account's provider has to remember, as it is written."""
         self._stale: set[str] | None = None
         """Accounts by name whose marks changed since they were written; None for all."""
         self._changed = asyncio.Event()
@@ -62,6 +66,19 @@ class Keeper:
         marks = self._marks.get(identity(account))
         if marks is not None:
             ledger.restore(marks)
+
+    def recall(self, account: Account, provider: Provider) -> None:
+        """Gives a new provider what was saved of its account, if it has to remember anything."""
+        kept = self._memories.get(identity(account))
+        if kept is None or not isinstance(provider, Remembering):
+            return
+        try:
+            provider.recall(json.loads(kept))
+        except ValueError as error:
+            log.warning(
+                "what the provider had to remember is not understood, it starts anew",
+                extra={"account": account.name, "error": str(error)},
+            )
 
     def changed(self, account: str | None = None) -> None:
         """Notes that there is something to save, of one account or of any."""
@@ -102,7 +119,7 @@ class Keeper:
         await self._encode(time.time())
         seen = dict(self._seen)
         try:
-            await asyncio.to_thread(self._file.save, dict(self._texts))
+            await asyncio.to_thread(self._file.save, dict(self._texts), dict(self._memories))
         except OSError as error:
             if not self._failing:
                 log.warning("state file not saved", extra={"error": str(error)})
@@ -132,6 +149,9 @@ class Keeper:
                 self._marks[key] = await _collect(poller.ledger, now, served)
                 self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
                 self._seen[name] = served
+                if isinstance(poller.provider, Remembering):
+                    memory = poller.provider.memory()
+                    self._memories[key] = await asyncio.to_thread(json.dumps, memory)
         self._forget({identity(poller.account) for poller in pollers}, now)
         for key in self._marks.keys() - self._texts.keys():
             self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
@@ -146,6 +166,7 @@ class Keeper:
             elif Month.parse(max(months)).end + LONGEST_CLOSE <= now:
                 del self._marks[key]
                 self._texts.pop(key, None)
+                self._memories.pop(key, None)
 
     async def close(self) -> None:
         """Saves for the last time and lets go of the file."""

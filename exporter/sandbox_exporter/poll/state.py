@@ -34,6 +34,8 @@ VERSION = 1
 Marks = Mapping[str, Mapping[str, Mapping[Field, float]]]
 """Period (a month as YYYY-MM, `lifetime` or `shown`) to scope to a number for each field."""
 
+_NONE: Mapping[str, str] = {}
+
 log = logging.getLogger("sandbox_exporter.poll")
 
 
@@ -68,6 +70,8 @@ class StateFile:
             with contextlib.suppress(OSError):
                 left.unlink()  # by a process that was killed in the middle of a save
         self._saving = threading.Lock()
+        self.memories: Mapping[str, object] = {}
+        """What providers have to remember, by the account's identity; known once it is loaded."""
 
     @property
     def _prefix(self) -> str:
@@ -87,7 +91,10 @@ class StateFile:
         except OSError as error:
             raise OSError(f"state_file: cannot read {self.path}: {error.strerror}") from None
         try:
-            return _parse(json.loads(text))
+            document = json.loads(text)
+            accounts = _parse(document)
+            self.memories = _object(document.get("providers", {}), "providers")
+            return accounts
         except (ValueError, OverflowError, RecursionError) as error:
             aside = self.path.with_name(f"{self.path.name}.{int(time.time())}.bad")
             self.path.replace(aside)
@@ -98,10 +105,10 @@ class StateFile:
             )
             return {}
 
-    def save(self, accounts: Mapping[str, str]) -> None:
+    def save(self, accounts: Mapping[str, str], memories: Mapping[str, str] = _NONE) -> None:
         """Replaces the file, or leaves it as it was; raises `OSError`.
 
-        Takes each account's marks as `encode` has written them.
+        Takes each account's marks as `encode` has written them, and memories as JSON.
         """
         # A save whose task was cancelled goes on in its thread, while the last one begins.
         with self._saving:
@@ -110,7 +117,9 @@ class StateFile:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     file.write(f'{{"format":"{FORMAT}","version":{VERSION},"accounts":{{')
                     file.write(",".join(f"{json.dumps(a)}:{text}" for a, text in accounts.items()))
-                    file.write("}}")
+                    file.write('},"providers":{' if memories else "}")
+                    file.write(",".join(f"{json.dumps(a)}:{text}" for a, text in memories.items()))
+                    file.write("}}" if memories else "}")
                     file.flush()
                     os.fsync(file.fileno())
                 Path(new).replace(self.path)

@@ -6,6 +6,7 @@ from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.client.retry import LONGEST_PAUSE
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.vendors.base import (
+    AtOnce,
     Endpoint,
     History,
     Provider,
@@ -18,6 +19,7 @@ from sandbox_exporter.vendors.seacloud import SEACLOUD
 
 __all__ = [
     "VENDORS",
+    "AtOnce",
     "Endpoint",
     "History",
     "Provider",

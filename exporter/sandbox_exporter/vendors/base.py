@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure
@@ -47,7 +47,7 @@ class TemplatePage:
 
 
 class TemplateSource(Protocol):
-    """A vendor that breaks usage down by template."""
+    """A breakdown that is told template by template: as few are asked as explain the account."""
 
     async def page(self, offset: int) -> TemplatePage:
         """The templates that the key may see from `offset` on; raises `UpstreamError`.
@@ -59,6 +59,19 @@ class TemplateSource(Protocol):
     async def usage(self, template_id: str, window: Window) -> Readings:
         """One template's usage of a window; raises `UpstreamError`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """A breakdown that one answer holds: the vendor's, or what a `Meter` has counted."""
+
+    fetch: Callable[[Window], Awaitable[Mapping[Template, Readings]]]
+    """Each template's usage of a window, for the same windows as the account's; raises
+    `UpstreamError`. A template without usage and sandboxes may be left out."""
+
+
+Breakdown = TemplateSource | AtOnce
+"""How usage comes by template is the provider's choice, one of these."""
 
 
 class Provider(Protocol):
@@ -80,8 +93,21 @@ class Provider(Protocol):
         ...
 
     @property
-    def templates(self) -> TemplateSource | None:
+    def templates(self) -> Breakdown | None:
         """The breakdown by template; None where the vendor or the configuration has none."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A provider that knows something which it could not ask for again after a restart."""
+
+    def memory(self) -> object:
+        """That, as JSON for the state file, without any secret."""
+        ...
+
+    def recall(self, memory: object) -> None:
+        """Goes on from it, before the first call; raises `ValueError` if it is not understood."""
         ...
 
 

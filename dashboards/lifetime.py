@@ -1,4 +1,4 @@
-"""A Dreadnode organization's runtime, as a section of the usage dashboard."""
+"""Runtime and sessions since an account began, as a section of the usage dashboard."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from grafana_foundation_sdk.builders import timeseries as time_series
 
 from dashboards import promql
 from dashboards.frame import Panels
-from dashboards.names import source
+from dashboards.names import source, told_by
 from dashboards.panels import COUNT, SECONDS, About, Query, bars, card
+from sandbox_exporter.model import Field
 
 _CHOSEN = 'provider=~"$provider", account=~"$organization"'
 _RUNTIME = "sandbox_account_runtime_seconds_total"
 _SESSIONS = "sandbox_account_sessions_total"
 _MONTH = "sandbox_account_month_runtime_seconds"
-_NONE = "No Dreadnode organization is among the chosen accounts."
+_NONE = f"No {told_by(Field.RUNTIME_SECONDS)} organization is among the chosen accounts."
 
 
-def organization() -> Panels:
+def lifetime() -> Panels:
     """Lifetime, month, sessions and session length of `$organization`."""
     runtime, sessions = _now(_RUNTIME), _now(_SESSIONS)
     recent = f"({_used(_RUNTIME)}) / ({_used(_SESSIONS)} > 0)"
