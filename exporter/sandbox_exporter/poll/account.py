@@ -87,6 +87,7 @@ class AccountPoller:
         self.client = upstream.client
         self.provider = upstream.provider
         self.ledger = ledger
+        ledger.metered = upstream.provider.endpoints[0].metered
         self._limiter = upstream.limiter
         self._close = timing.close
         self._stale_after = timing.stale_after

@@ -33,6 +33,8 @@ class Ledger:
         self.close = close
         self.persistent = False
         """Whether the marks are kept in a state file: then a closed month is waited for."""
+        self.metered = False
+        """Whether totals start anew by themselves, so that no reset can be late."""
         self._scopes: dict[str, Scope] = {}
         self._references: dict[str, Readings] = {}
         """Final totals of the closed month that serve only to tell a late reset."""
@@ -112,7 +114,7 @@ class Ledger:
         """
         known = self._known_closed(scope_id, window.month)
         both = [f for f, total in totals.items() if known.get(f, 0.0) > 0]
-        late = window.end - window.month.start <= LONGEST_CLOSE
+        late = window.end - window.month.start <= LONGEST_CLOSE and not self.metered
         if not late or self._has_begun(scope_id, window.month):
             return
         if any(totals[f] < known[f] * _LEAST for f in both):
@@ -153,7 +155,8 @@ class Ledger:
         whole = Window.whole(at.closed)
         if self._is_owed(scope_id, at):
             return whole
-        if not scope_id.startswith(ACCOUNT_SCOPE) or scope_id in self._references:
+        told = self.metered or scope_id in self._references
+        if told or not scope_id.startswith(ACCOUNT_SCOPE):
             return None
         if self._known_closed(scope_id, at.month) or self._has_begun(scope_id, at.month):
             return None

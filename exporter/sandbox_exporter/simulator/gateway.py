@@ -26,14 +26,14 @@ def endpoint(simulation: Simulation, vendor: StandIn[W], route: VendorRoute[W]) 
     by_key = {account.api_key: account for account in accounts}
 
     def answer(request: Request) -> object:
-        account = by_key.get(_key(request))
+        account = by_key.get(vendor.key(request))
         if account is None:
             raise Refused(401, vendor.unauthorized)
         world: W = simulation.worlds[account.name]  # type: ignore[assignment]  # the vendor made it
         return route.answer(Asked(request, account, accounts, world, simulation.clock.now_ms))
 
     async def respond(request: Request) -> ASGIApp:
-        account = by_key.get(_key(request))
+        account = by_key.get(vendor.key(request))
         params = dict(request.query_params)
         name = account.name if account else ""
         call = Call(simulation.clock.now(), route.name(params), name, params)
@@ -56,13 +56,6 @@ def endpoint(simulation: Simulation, vendor: StandIn[W], route: VendorRoute[W]) 
         return broken(fault, json.dumps(spoil(fault, body, vendor.totals)).encode(), headers)
 
     return respond
-
-
-def _key(request: Request) -> str:
-    """The API key, from either header that the vendors' clients send."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return request.headers.get("X-API-Key", "") or bearer
 
 
 def _json(body: object, status: int, headers: Mapping[str, str]) -> Response:

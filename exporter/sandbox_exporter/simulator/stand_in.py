@@ -71,6 +71,13 @@ class VendorRoute(Generic[W]):
     """The JSON of the answer; raises `Refused`."""
 
 
+def usual_key(request: Request) -> str:
+    """The API key, from either header that most vendors' clients send."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("X-API-Key", "") or bearer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn(Generic[W]):
     """A vendor's part of the simulator."""
@@ -85,6 +92,8 @@ class StandIn(Generic[W]):
     routes: Sequence[VendorRoute[W]]
     world: Callable[[int, SimulatedAccount, int], W]
     """Makes the world of a seed, an account, and so many templates."""
+    key: Callable[[Request], str] = usual_key
+    """The key that a request carries; empty without one."""
     unauthorized: str
     """What the vendor says to a request without a known key."""
     error: Callable[[int, str, str], object]

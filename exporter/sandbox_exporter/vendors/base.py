@@ -33,6 +33,9 @@ class Endpoint:
     """Seconds for which an answer stays good; 0 asks at each poll."""
     optional: bool = False
     """A deployment may lack it: 404, 405 and 501 then mean unsupported, tried again hourly."""
+    metered: bool = False
+    """Its totals are counted by the provider itself: they start anew with the month, and are never
+    the closed month's going on. Asked of the first endpoint, and holds for the templates too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,11 @@ class Meter:
         """Goes on from what `memory` gave; raises `ValueError` for anything else."""
         match memory:
             case {"used": dict() as used, "counted": dict() as counted, "running": list() as rows}:
-                read = [_execution(row) for row in rows]
-                self._used = {Month.parse(month): _usage(value) for month, value in used.items()}
+                months = {Month.parse(month): _usage(value) for month, value in used.items()}
+                running = [_execution(row) for row in rows]
                 self._counted = _numbers(counted)
-                self._running = {execution.id: execution for execution in read}
+                self._used = months
+                self._running = {execution.id: execution for execution in running}
             case _:
                 raise ValueError("not what a meter remembers")
 
