@@ -80,9 +80,8 @@ Breakdown = TemplateSource | AtOnce
 class Provider(Protocol):
     """A vendor account.
 
-    Wide enough for the vendors known so far: period-to-date totals that reset (SeaCloud, Modal),
-    lifetime totals (Dreadnode, Runloop) and levels (LangSmith, E2B) are kinds of the model's
-    fields; pagination and authentication stay inside the provider.
+    Totals of a period that start again, lifetime totals and levels are kinds of the model's fields;
+    pagination and authentication stay inside the provider.
     """
 
     @property
