@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from functools import partial
 
-from sandbox_exporter import otlp
 from sandbox_exporter.config.model import Config
 from sandbox_exporter.errors import ConfigError, Problem, UpstreamError
-from sandbox_exporter.exposition.publisher import Publisher
-from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.pipeline import compose
 from sandbox_exporter.poll.account import AccountPoller, Timing
-from sandbox_exporter.poll.build import build_poller
-from sandbox_exporter.poll.keeper import Keeper
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
-from sandbox_exporter.poll.state import StateFile
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.supervisor import INTERNAL_ERROR, FaultLog, end, heed_cancellation
-from sandbox_exporter.vendors import identity
 
 _STAGGER = 0.01
 """Seconds between the first polls of two accounts: less than what the CPU has to do for one, so
@@ -34,30 +25,22 @@ log = logging.getLogger("sandbox_exporter")
 
 
 class Daemon:
-    """Polls every account of a configuration and publishes what they say."""
+    """Polls every account of a pipeline and publishes what they say."""
 
     def __init__(self, config: Config, load: Callable[[], Config], *, scraped: bool = True) -> None:
         """`load` reads the configuration anew for a reload; it may raise `ConfigError`.
 
-        Without `scraped` no page is rendered, so that metrics leave over OTLP only. Raises
-        `ConfigError` for `OTEL_*` variables that cannot be used, and when nothing would leave.
+        Raises what `compose` raises.
         """
         self._load = load
         self._config = config
-        self._metrics = SelfMetrics()
-        self._metrics.reloaded(time.time(), ok=True)
+        self._pipeline = compose(config, scraped=scraped)
+        self._metrics = self._pipeline.metrics
         self.web_reloaded = self._metrics.web_reloaded
         """Is told whether a changed web configuration is in force."""
-        self.publisher = Publisher(self._metrics)
-        self._scraped = scraped
-        self._telemetry = otlp.connect(self.publisher, self._metrics, wanted=config.otlp)
-        if not scraped and (self._telemetry is None or not self._telemetry.sends_metrics):
-            message = "is off, and OTLP is not on: no metrics would leave the exporter"
-            raise ConfigError([Problem("--web.metrics", message)])
-        self._pollers: dict[str, AccountPoller] = {}
+        self.publisher = self._pipeline.publisher
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: list[asyncio.Task[None]] = []
-        self._keeper: Keeper | None = None
         self._reloading = asyncio.Lock()
         self._swaps: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -66,22 +49,14 @@ class Daemon:
         """Set when a task that should never end has ended: there is nothing left to wait for."""
 
     async def start(self) -> None:
-        """Starts polling; the first poll of each account begins at once.
-
-        Raises `ConfigError` for what only using a setting shows, such as a proxy variable, and
-        `OSError` for a state file that cannot be had.
-        """
-        if self._config.state_file:
-            file = StateFile(self._config.state_file)
-            self._keeper = Keeper(
-                file, self._all_pollers, lambda ok: self._metrics.state_saved(ok=ok), self._seen
-            )
-            self._background.append(self._spawn("state file", self._keeper.run))
-        self._pollers = self._build(self._config)
-        if self._scraped:
+        """Starts polling; the first poll of each account begins at once."""
+        pipeline = self._pipeline
+        if pipeline.keeper is not None:
+            self._background.append(self._spawn("state file", pipeline.keeper.run))
+        if pipeline.scraped:
             self._background.append(self._spawn("publisher", self.publisher.run, attempts=3))
-        if self._telemetry is not None:
-            self._telemetry.start()
+        if pipeline.telemetry is not None:
+            pipeline.telemetry.start()
         self._run(self._config)
 
     async def stop(self) -> None:
@@ -91,11 +66,12 @@ class Daemon:
         """
         self._stopped = True
         await end([*self._swaps, *self._tasks.values(), *self._background])
-        if self._keeper is not None:
-            await self._close("state file", self._keeper.close())
-        if self._telemetry is not None:
-            await self._close("OTLP", self._telemetry.close())
-        for poller in self._pollers.values():
+        pipeline = self._pipeline
+        if pipeline.keeper is not None:
+            await self._close("state file", pipeline.keeper.close())
+        if pipeline.telemetry is not None:
+            await self._close("OTLP", pipeline.telemetry.close())
+        for poller in pipeline.pollers.values():
             await self._close("client", poller.client.aclose())
 
     async def reload(self) -> None:
@@ -131,11 +107,11 @@ class Daemon:
                 raise ConfigError([Problem(key, "cannot change without a restart")])
         kept = self._unchanged(config)
         secrets = await asyncio.to_thread(_read_secrets, kept.values())
-        built = self._build(config, kept)
+        built = self._pipeline.build_pollers(config, kept)
         # From here on nothing is refused.
         for name, secret in secrets.items():
             kept[name].client.use(secret)
-        replaced = [poller for name, poller in self._pollers.items() if name not in kept]
+        replaced = [p for name, p in self._pipeline.pollers.items() if name not in kept]
         await end([self._tasks.pop(poller.account.name) for poller in replaced])
         labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
@@ -145,7 +121,7 @@ class Daemon:
             if (poller.account.provider, poller.account.name) not in labels:
                 self._metrics.forget(poller.account)
         self._config = config
-        self._pollers = {a.name: kept.get(a.name) or built[a.name] for a in config.accounts}
+        self._pipeline.pollers = built
         self._metrics.reloaded(time.time(), ok=True)
         self._run(config)
         log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
@@ -169,13 +145,10 @@ class Daemon:
             log.critical("a task ended by a fault", exc_info=task.exception())
             self.failed.set()
 
-    def _all_pollers(self) -> Iterable[AccountPoller]:
-        return self._pollers.values()
-
     def _publish(self, account: AccountSnapshot) -> None:
         self.publisher.publish(account)
-        if self._keeper is not None:
-            self._keeper.changed(account.account)
+        if self._pipeline.keeper is not None:
+            self._pipeline.keeper.changed(account.account)
 
     def _unchanged(self, config: Config) -> dict[str, AccountPoller]:
         """Pollers that a new configuration would make just the same."""
@@ -186,57 +159,23 @@ class Daemon:
             return {}
         before = {account.name: account for account in self._config.accounts}
         return {
-            account.name: self._pollers[account.name]
+            account.name: self._pipeline.pollers[account.name]
             for account in config.accounts
             if account == before.get(account.name)
         }
 
-    def _build(
-        self, config: Config, kept: dict[str, AccountPoller] | None = None
-    ) -> dict[str, AccountPoller]:
-        """New pollers for all accounts but those in `kept`."""
-        built: dict[str, AccountPoller] = {}
-        for account in config.accounts:
-            if account.name in (kept or {}):
-                continue
-            before = self._pollers.get(account.name)
-            if before is not None and identity(before.account) == identity(account):
-                ledger = before.ledger
-            else:
-                ledger = Ledger(config.month_close)
-                if self._keeper is not None:
-                    self._keeper.restore(account, ledger)
-            built[account.name] = build_poller(
-                account,
-                config,
-                self._metrics.account(account),
-                served=partial(self._served, account.name),
-                ledger=ledger,
-            )
-            if self._keeper is not None:
-                self._keeper.recall(account, built[account.name].provider)
-        return built
-
-    def _served(self, account: str) -> float:
-        """What has been seen of an account, as far as a restart would know it (monotonic)."""
-        return self._keeper.saved(account) if self._keeper else self._seen(account)
-
-    def _seen(self, account: str) -> float:
-        """When what everybody who is served has seen of an account was taken (monotonic)."""
-        scrapes = self.publisher.served(account) if self._scraped else math.inf
-        return min(scrapes, self._telemetry.served(account) if self._telemetry else math.inf)
-
     def _run(self, config: Config) -> None:
         """Starts the tasks of accounts that have none, and shows what is known of each."""
-        self.publisher.restart(self._pollers[a.name].snapshot() for a in config.accounts)
+        pipeline = self._pipeline
+        self.publisher.restart(poller.snapshot() for poller in pipeline.pollers.values())
         for index, account in enumerate(config.accounts):
             if account.name not in self._tasks:
                 schedule = Schedule(
-                    self._pollers[account.name],
+                    pipeline.pollers[account.name],
                     self._publish,
                     Timing(config.month_close, config.stale_after),
                     place=index / len(config.accounts),
-                    traced=self._telemetry.traced if self._telemetry else None,
+                    traced=pipeline.telemetry.traced if pipeline.telemetry else None,
                     delay=index * _STAGGER,
                 )
                 name = f"account {account.name}"

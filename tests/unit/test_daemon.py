@@ -144,7 +144,7 @@ async def test_secrets_are_read_anew(
         await running.reload(config)
     monkeypatch.setenv("KEY", "another-key")
     await running.reload(config)
-    (poller,) = running.daemon._pollers.values()
+    (poller,) = running.daemon._pipeline.pollers.values()
     await poller.poll()
     assert set(vendor.keys) == {"made-up-key", "another-key"}
     assert vendor.keys[-1] == "another-key"
@@ -192,9 +192,9 @@ async def test_a_disk_that_fails_shows_on_the_page(
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        await running.daemon._keeper.save()
+        await running.daemon._pipeline.keeper.save()
         await running.until(cost(5.0), f"{saved} 0.0")
-    await running.daemon._keeper.save()
+    await running.daemon._pipeline.keeper.save()
     await running.until(f"{saved} 1.0")
 
 
@@ -207,10 +207,10 @@ async def test_what_was_seen_counts_once_it_is_saved(
     daemon = running.daemon
     page = daemon.publisher.page
     daemon.publisher.scraped(page)
-    assert daemon._served("prod") == float("-inf")
-    daemon._keeper.changed("prod")
-    await daemon._keeper.save()
-    assert daemon._served("prod") == page.taken["prod"]
+    assert daemon._pipeline.served("prod") == float("-inf")
+    daemon._pipeline.keeper.changed("prod")
+    await daemon._pipeline.keeper.save()
+    assert daemon._pipeline.served("prod") == page.taken["prod"]
 
 
 async def test_a_start_that_fails_costs_no_marks(
@@ -224,11 +224,10 @@ async def test_a_start_that_fails_costs_no_marks(
     await first.daemon.stop()
     saved = path.read_text()
     broken = account(vendor, "broken", base_url="https://a", ca_file="/none")
-    running = Running(replace(good, accounts=(*good.accounts, broken)))
     with pytest.raises(ConfigError, match=r"^account broken: cannot read /none"):
-        await running.daemon.start()
-    await running.daemon.stop()
+        Running(replace(good, accounts=(*good.accounts, broken)))
     assert json.loads(path.read_text()) == json.loads(saved)
+    await start(good)  # the file is free again
 
 
 async def test_a_task_that_dies_is_told_and_fails_the_daemon(
@@ -283,7 +282,7 @@ async def test_a_refused_reload_leaves_no_new_secret_behind(
         refusal = "cannot read /none"
     with pytest.raises(ConfigError, match=refusal):
         await running.reload(config)
-    for poller in running.daemon._pollers.values():
+    for poller in running.daemon._pipeline.pollers.values():
         await poller.poll()
     assert set(vendor.keys) == {"made-up-key", "other-key"}
 
@@ -336,7 +335,7 @@ async def test_a_connection_that_cannot_be_closed_keeps_nothing_else_open(
     """Neither at a reload nor at the end; the fault is logged."""
     running = await start(Config((account(vendor), account(vendor, "second"))))
     await running.until(cost(5.0), cost(5.0, "second"))
-    pollers = running.daemon._pollers
+    pollers = running.daemon._pipeline.pollers
     closed: list[str] = []
 
     def breaks(client: Client) -> None:
@@ -360,7 +359,7 @@ async def test_a_connection_that_cannot_be_closed_keeps_nothing_else_open(
     breaks(pollers["prod"].client)
     await running.reload(Config((account(vendor, budget_usd=9.0), account(vendor, "second"))))
     await running.until('sandbox_account_budget_usd{provider="seacloud",account="prod"} 9.0')
-    pollers = running.daemon._pollers
+    pollers = running.daemon._pipeline.pollers
     breaks(pollers["prod"].client)
     notes(pollers["second"].client)
     await running.daemon.stop()

@@ -7,15 +7,11 @@ import asyncio
 import math
 import sys
 import time
-from functools import partial
 
 from sandbox_exporter.commands.settings import load
 from sandbox_exporter.config.model import Config
 from sandbox_exporter.exposition.publisher import Publisher
-from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.poll.build import build_poller
-from sandbox_exporter.poll.keeper import Keeper
-from sandbox_exporter.poll.state import StateFile
+from sandbox_exporter.pipeline import compose
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,23 +22,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 async def _poll(config: Config) -> Publisher:
-    metrics = SelfMetrics()
-    metrics.reloaded(time.time(), ok=True)
-    publisher = Publisher(metrics)
-    pollers = [
-        build_poller(
-            account,
-            config,
-            metrics.account(account),
-            served=partial(publisher.served, account.name),
-        )
-        for account in config.accounts
-    ]
-    keeper = Keeper(StateFile(config.state_file), lambda: pollers) if config.state_file else None
-    for poller in pollers:
-        if keeper is not None:
-            keeper.restore(poller.account, poller.ledger)
-            keeper.recall(poller.account, poller.provider)
+    pipeline = compose(config, sent=False)
+    pollers, publisher = pipeline.pollers.values(), pipeline.publisher
     await asyncio.gather(*(poller.poll() for poller in pollers))
     publisher.restart(poller.snapshot() for poller in pollers)
     await publisher.render()
@@ -50,6 +31,6 @@ async def _poll(config: Config) -> Publisher:
         # What is printed counts as scraped: the next run goes on from the zeros of births.
         poller.ledger.release(time.monotonic(), math.inf)
         await poller.client.aclose()
-    if keeper is not None:
-        await keeper.close()
+    if pipeline.keeper is not None:
+        await pipeline.keeper.close()
     return publisher

@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -56,18 +57,20 @@ async def serve(  # noqa: PLR0913 - the choices of a command line, all named
 
     Ends with status 1 when the daemon failed, so that whatever supervises the process restarts it.
     """
-    daemon = Daemon(config, reread, scraped=metrics_for != "none")
-    site = Site(
-        version=__version__,
-        page=lambda: daemon.publisher.page,
-        snapshot=lambda: daemon.publisher.snapshot,
-        reload=daemon.reload if lifecycle else None,
-        scraped=daemon.publisher.scraped,
-        metrics_for=metrics_for,
-    )
-    server = Server(build_app(site), web_config_file, daemon.web_reloaded)
-    await server.start(listen)
-    try:
+    async with AsyncExitStack() as stack:
+        daemon = Daemon(config, reread, scraped=metrics_for != "none")
+        stack.push_async_callback(daemon.stop)
+        site = Site(
+            version=__version__,
+            page=lambda: daemon.publisher.page,
+            snapshot=lambda: daemon.publisher.snapshot,
+            reload=daemon.reload if lifecycle else None,
+            scraped=daemon.publisher.scraped,
+            metrics_for=metrics_for,
+        )
+        server = Server(build_app(site), web_config_file, daemon.web_reloaded)
+        stack.push_async_callback(server.stop)
+        await server.start(listen)
         await daemon.start()
         log.info(
             "serving",
@@ -82,9 +85,6 @@ async def serve(  # noqa: PLR0913 - the choices of a command line, all named
             announce(server.url)
         spare_collections()
         await _until_told_to_end(daemon)
-    finally:
-        await server.stop()
-        await daemon.stop()
     log.info("ended")
     if daemon.failed.is_set():
         raise SystemExit(1)

@@ -85,7 +85,7 @@ def test_a_birth_is_over_once_all_who_are_served_have_seen_it(
         monkeypatch.setattr("sandbox_exporter.otlp.connect", lambda *_, **__: telemetry)
         daemon = Daemon(Config(()), lambda: Config(()), scraped=scraped)
         monkeypatch.setattr(daemon.publisher, "served", lambda _: scrapes)
-        return daemon._served("prod")
+        return daemon._pipeline.served("prod")
 
     assert served(scraped=True, scrapes=5, exports=None) == 5
     assert served(scraped=True, scrapes=5, exports=3) == 3
