@@ -21,6 +21,7 @@ from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage
+from sandbox_exporter.vendors.base import Rounding
 from tests.rendering import whole
 from tests.stand_ins import NoClient
 
@@ -47,6 +48,7 @@ class FleetVendor:
     """The simulator's fleet as a provider, without the sockets between."""
 
     name = "seacloud"
+    rounding = Rounding()
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet

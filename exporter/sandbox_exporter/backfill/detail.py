@@ -10,13 +10,11 @@ from sandbox_exporter.backfill.prices import PRICED, Prices
 from sandbox_exporter.backfill.reading import TOTALS, Answers, cycle_of, whole_buckets
 from sandbox_exporter.backfill.shares import climb, divide, spread
 from sandbox_exporter.model import KINDS, Field, Kind
-from sandbox_exporter.vendors.base import Cycle, Trend
+from sandbox_exporter.vendors.base import Cycle, History
 
 TURN = 1
 """Seconds after a month's start at which its counters show 0. At the start itself they show the
 closed month's final total, so that `increase()` over any range that ends there has all of it."""
-_COST_ROUNDING = 0.005
-"""USD by which the cost report may round a day."""
 _COST_DOUBT = 0.001
 """Relative difference beyond which a cost report speaks of something else than the summary."""
 
@@ -46,9 +44,11 @@ class Position:
 class Assembler:
     """Makes the samples of one account or template."""
 
-    def __init__(self, trends: Sequence[Trend], resolution: Cycle, position: Position) -> None:
+    def __init__(self, history: History, resolution: Cycle, position: Position) -> None:
+        trends = history.trends
         self._usage = {t.fields[0]: t for t in trends if _is_total(t.fields[0])}
         self._levels = [t for t in trends if not _is_total(t.fields[0])]
+        self._cost_rounding = history.cost_rounding
         self._resolution = resolution
         self.position = position
 
@@ -102,7 +102,7 @@ class Assembler:
             return None
         days = [answers.costs.get(day) for day in range(window.start, window.end, Cycle.DAY)]
         told = [day for day in days if day is not None]
-        allowed = _COST_ROUNDING * len(days) + _COST_DOUBT * cost
+        allowed = self._cost_rounding * len(days) + _COST_DOUBT * cost
         fits = len(told) == len(days) and abs(math.fsum(told) - cost) <= allowed
         return told if fits and any(told) else None
 

@@ -96,7 +96,7 @@ async def _scope(
     """One account's or template's series, over all windows that are not done yet."""
     progress = workspace.progress
     series = Series(parts, plan.provider, plan.account, scope.template)
-    assembler = Assembler(history.trends, plan.resolution, progress.position)
+    assembler = Assembler(history, plan.resolution, progress.position)
     reader = Reader(history, scope.template_id, scope.months, plan.resolution)
     windows = [w for w in plan.windows(scope) if w.start >= progress.window]
     prices = {w.month: plan.prices(w.month) for w in windows}

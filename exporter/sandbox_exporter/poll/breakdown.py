@@ -17,7 +17,7 @@ from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.sweep import Sweep, SweepResult
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog
-from sandbox_exporter.vendors.base import AtOnce, Breakdown
+from sandbox_exporter.vendors.base import AtOnce, Breakdown, Rounding
 
 
 class Round(Protocol):
@@ -101,7 +101,7 @@ class AtOnceRound:
             return result
         self._book.update(list(told), self._clock())
         self._ledger.meet(template.id for template in told)
-        residual = Residual()
+        residual = Residual(Rounding())
         residual.begin(account, window.month, dict)
         usages = {template.id: usage for template, usage in told.items()}
         for entry in tuple(self._book):

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 
 from sandbox_exporter.billing import Month
-from sandbox_exporter.model import BILLING_UNITS, KINDS, Field, Kind, Readings
+from sandbox_exporter.model import KINDS, Field, Kind, Readings
+from sandbox_exporter.vendors.base import Rounding
 
 EXPLAINED_FIELDS = (
     Field.VCPU_SECONDS,
@@ -24,18 +25,17 @@ EXPLAINED_FIELDS = (
 """What accounts and templates both report: all of it must be explained."""
 
 _MONTH_TOTALS = tuple(f for f in EXPLAINED_FIELDS if KINDS[f] is Kind.MONTH_TOTAL)
-_ROUNDED_TO = 2
-"""Decimals, in billing units, to which values are taken to be rounded until one has more."""
 _MOST_DECIMALS = 12
 _NOISE = 1e-9
 _OVERRUN = 0.1
-"""Share by which templates may exceed their account, beside one billing unit: booking lags."""
+"""Share by which templates may exceed their account, beside one of its units: booking lags."""
 
 
 class Residual:
     """The residual of one account, followed from poll to poll."""
 
-    def __init__(self) -> None:
+    def __init__(self, rounding: Rounding) -> None:
+        self._rounding = rounding
         self._account: Readings = {}
         self._templates: dict[Field, float] = {}
         self._settled: dict[Field, float] = {}
@@ -69,7 +69,7 @@ class Residual:
         self._month = month
         self._account = account
         self._answers = {}
-        _learn_decimals(self._account_decimals, account)
+        _learn_decimals(self._account_decimals, account, self._rounding)
 
     def take(self, template_id: str, before: Readings, after: Readings) -> None:
         """Counts a template's new answer in place of its old one."""
@@ -78,7 +78,7 @@ class Residual:
             self._moved.add(template_id)
         for field in EXPLAINED_FIELDS:
             self._answers[field] = self._answers.get(field, 0.0) + after.get(field, 0.0)
-        _learn_decimals(self._template_decimals, after)
+        _learn_decimals(self._template_decimals, after, self._rounding)
 
     def move(self, before: Readings, after: Readings) -> None:
         """Counts what is known of a template anew, though it did not answer."""
@@ -96,7 +96,7 @@ class Residual:
         """Whether the templates asked in this poll plainly exceed the account, by totals."""
         return any(
             self._answers.get(field, 0.0)
-            > (1 + _OVERRUN) * self._account[field] + BILLING_UNITS.get(field, 1.0)
+            > (1 + _OVERRUN) * self._account[field] + self._rounding.units.get(field, 1.0)
             for field in _MONTH_TOTALS
             if field in self._account
         )
@@ -145,8 +145,8 @@ class Residual:
         noise = _NOISE * abs(self._account.get(field, 0.0))
         if field is Field.RUNNING_SANDBOXES:
             return noise
-        account = _step(field, self._account_decimals)
-        template = _step(field, self._template_decimals)
+        account = _step(field, self._account_decimals, self._rounding)
+        template = _step(field, self._template_decimals, self._rounding)
         count = len(self._moved)
         return noise + account + template * min(count, 2 * math.sqrt(count))
 
@@ -156,19 +156,19 @@ def differs(before: Readings, after: Readings) -> bool:
     return any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
 
 
-def _step(field: Field, decimals: Mapping[Field, int]) -> float:
+def _step(field: Field, decimals: Mapping[Field, int], rounding: Rounding) -> float:
     """The step to which values are rounded, in base units; 0 where they are not."""
-    places = decimals.get(field, _ROUNDED_TO)
-    return BILLING_UNITS.get(field, 1.0) / 10.0**places if places < _MOST_DECIMALS else 0.0
+    places = decimals.get(field, rounding.decimals)
+    return rounding.units.get(field, 1.0) / 10.0**places if places < _MOST_DECIMALS else 0.0
 
 
-def _learn_decimals(learned: dict[Field, int], readings: Readings) -> None:
+def _learn_decimals(learned: dict[Field, int], readings: Readings, rounding: Rounding) -> None:
     for field in EXPLAINED_FIELDS:
         value = readings.get(field)
         if value is None:
             continue
-        amount = value / BILLING_UNITS.get(field, 1.0)
-        decimals = learned.get(field, _ROUNDED_TO)
+        amount = value / rounding.units.get(field, 1.0)
+        decimals = learned.get(field, rounding.decimals)
         while decimals < _MOST_DECIMALS and not math.isclose(
             amount, round(amount, decimals), rel_tol=1e-12, abs_tol=1e-13
         ):

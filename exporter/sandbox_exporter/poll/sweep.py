@@ -69,7 +69,7 @@ class Sweep:
         self._discovered = discovered
         self._clock = clock
         self._faults = faults
-        self._residual = Residual()
+        self._residual = Residual(source.rounding)
         self._search = Search(book, self._residual)
         self._poll = 0
         self._failures = 0

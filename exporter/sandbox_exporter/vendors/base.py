@@ -14,7 +14,7 @@ from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.config.schema import AccountSchema
-from sandbox_exporter.model import Field, Readings, Template
+from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.secret import Secret
 
 if TYPE_CHECKING:
@@ -49,8 +49,23 @@ class TemplatePage:
     """What is wrong with the items that cannot be used, by a number that tells them apart."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How a vendor rounds usage, so that the rounding is not taken for usage of some template."""
+
+    units: Mapping[Field, float] = field(default_factory=lambda: BILLING_UNITS)
+    """The unit in which it writes each quantity, in base units; 1 where none is named."""
+    decimals: int = 2
+    """Decimals to which values are taken to be rounded until one has more."""
+
+
 class TemplateSource(Protocol):
     """A breakdown that is told template by template: as few are asked as explain the account."""
+
+    @property
+    def rounding(self) -> Rounding:
+        """How account and templates are rounded."""
+        ...
 
     async def page(self, offset: int) -> TemplatePage:
         """The templates that the key may see from `offset` on; raises `UpstreamError`.
@@ -147,6 +162,8 @@ class History(Protocol):
     """A vendor that tells of the past."""
 
     trends: Sequence[Trend]
+    cost_rounding: float
+    """USD by which `daily_costs` may round a day."""
 
     async def totals(self, window: Window, template_id: str | None) -> Readings:
         """The month totals of a window, exactly; raises `UpstreamError`."""

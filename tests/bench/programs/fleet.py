@@ -15,12 +15,14 @@ from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource, build_client
+from sandbox_exporter.vendors.base import Rounding
 
 
 class Fleet:
     """A vendor and its templates, without a network."""
 
     name = "seacloud"
+    rounding = Rounding()
 
     def __init__(self, size: int) -> None:
         self.ids = [f"tpl-custom-{number:016x}" for number in range(size)]

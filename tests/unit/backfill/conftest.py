@@ -22,7 +22,7 @@ from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
-from sandbox_exporter.vendors.base import Cycle, Trend
+from sandbox_exporter.vendors.base import Cycle, Rounding, Trend
 
 ROUNDING = 0.01
 PRICES = {
@@ -41,6 +41,8 @@ class Vendor:
     """
 
     name = "seacloud"
+    rounding = Rounding()
+    cost_rounding = 0.005
     endpoints: Sequence[Endpoint] = ()
 
     def __init__(self, templates: Sequence[str] = ("a", "b")) -> None:

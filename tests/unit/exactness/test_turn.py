@@ -21,6 +21,7 @@ from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage
+from sandbox_exporter.vendors.base import Rounding
 from tests.stand_ins import NoClient, NoObserver
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Vendor:
     """Exact totals at constant rates, and whatever is wrong with them around the turn."""
 
     name = "seacloud"
+    rounding = Rounding()
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -23,6 +23,7 @@ from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.vendors import Endpoint, TemplatePage
+from sandbox_exporter.vendors.base import Rounding
 from tests.stand_ins import NoClient, NoObserver
 
 CLOSE = MonthClose(settle=3600.0, zero=3600.0)
@@ -65,6 +66,7 @@ class FakeVendor:
     now: float = 0.0
 
     name = "fake"
+    rounding = Rounding()
 
     def __post_init__(self) -> None:
         self.endpoints = (Endpoint("summary", self._summary),)

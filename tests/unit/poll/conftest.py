@@ -17,6 +17,7 @@ from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
+from sandbox_exporter.vendors.base import Rounding
 
 ACCOUNT = Account("prod", "seacloud", "http://127.0.0.1", SecretRef("env", "NONE"))
 
@@ -25,6 +26,7 @@ class FakeVendor:
     """A provider and its templates, whose usage a test sets and whose calls it counts."""
 
     name = "seacloud"
+    rounding = Rounding()
     page_size = 100
     """Templates on a page of the list."""
 

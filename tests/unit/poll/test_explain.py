@@ -3,6 +3,7 @@ from __future__ import annotations
 from sandbox_exporter.billing import Month
 from sandbox_exporter.model import HOUR, Field
 from sandbox_exporter.poll.explain import Residual
+from sandbox_exporter.vendors.base import Rounding
 
 MONTH = Month(2026, 11)
 USD = Field.COST_USD
@@ -17,7 +18,7 @@ def begun(residual: Residual, poll: int, total: float, month: Month = MONTH) -> 
 
 def settled(total: float) -> Residual:
     """A residual after a first poll in which one template had all the usage."""
-    residual = begun(Residual(), 1, total)
+    residual = begun(Residual(Rounding()), 1, total)
     residual.take("a", {}, {USD: total})
     residual.end(1, 1)
     return residual
@@ -25,7 +26,7 @@ def settled(total: float) -> Residual:
 
 def test_at_first_nothing_is_explained() -> None:
     """What has never been compared is not known to agree."""
-    assert not begun(Residual(), 1, 5.0).explained
+    assert not begun(Residual(Rounding()), 1, 5.0).explained
 
 
 def test_what_templates_report_explains_the_account() -> None:
@@ -64,7 +65,7 @@ def test_a_quantity_that_the_account_begins_to_report_needs_one() -> None:
 
 def test_rounding_explains_small_differences_only_where_values_are_rounded() -> None:
     """Four decimals of an hour are 0.36 s; values with more decimals show any difference."""
-    residual = Residual()
+    residual = Residual(Rounding())
     residual.begin({VCPU: 1.2345 * HOUR}, MONTH, dict)
     residual.take("a", {}, {VCPU: 1.2345 * HOUR})
     residual.end(1, 1)
@@ -75,7 +76,7 @@ def test_rounding_explains_small_differences_only_where_values_are_rounded() -> 
 
 def test_running_sandboxes_are_whole() -> None:
     """They are never rounded, so one more is always a change."""
-    residual = Residual()
+    residual = Residual(Rounding())
     residual.begin({Field.RUNNING_SANDBOXES: 1000.0}, MONTH, dict)
     residual.take("a", {}, {Field.RUNNING_SANDBOXES: 1000.0})
     residual.end(1, 1)
@@ -91,3 +92,12 @@ def test_a_new_month_starts_with_nothing_unexplained() -> None:
     assert residual.explained
     begun(residual, 4, 3.0, MONTH.next())
     assert not residual.explained
+
+
+def test_the_vendor_says_how_it_rounds() -> None:
+    """A change within the rounding is nobody's usage, one beyond it is some template's."""
+    for rounding, explained in ((Rounding({}, 0), True), (Rounding({}, 1), False)):
+        residual = begun(Residual(rounding), 1, 5.0)
+        residual.take("a", {}, {USD: 5.0})
+        residual.end(1, 1)
+        assert begun(residual, 2, 6.0).explained is explained

@@ -36,6 +36,8 @@ _MILLISECONDS_FROM = 1e11
 class SeaCloudHistory:
     """The past of a SeaCloud account."""
 
+    cost_rounding = 0.005
+
     def __init__(self, client: Client) -> None:
         self._client = client
         self.trends: Sequence[Trend] = (

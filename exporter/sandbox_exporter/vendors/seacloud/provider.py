@@ -14,7 +14,7 @@ from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import AnswerError, Reason
 from sandbox_exporter.model import BILLING_UNITS, MIB, Field, Readings, Template
 from sandbox_exporter.secret import Secret
-from sandbox_exporter.vendors.base import Endpoint, TemplatePage, TemplateSource
+from sandbox_exporter.vendors.base import Endpoint, Rounding, TemplatePage, TemplateSource
 from sandbox_exporter.vendors.parse import (
     amount,
     identifier,
@@ -92,6 +92,8 @@ class SeaCloud:
 
 class SeaCloudTemplates:
     """The templates of a SeaCloud account and the usage of each."""
+
+    rounding = Rounding()
 
     def __init__(self, client: Client) -> None:
         self._client = client
