@@ -57,8 +57,10 @@ class AcmeboxByEvents:
         self._path = f"/teams/{team}"
         self._meter = Meter(told_again=2 * OVERLAP)
         self._running: Counter[str] = Counter()
-        self.endpoints: Sequence[Endpoint] = (Endpoint("usage", self._total, metered=True),)
-        self.templates: Breakdown | None = AtOnce(self._boxes) if with_boxes else None
+        self.endpoints: Sequence[Endpoint] = (
+            Endpoint("usage", self._total, calls=2, metered=True),
+        )
+        self.templates: Breakdown | None = AtOnce(self._boxes, calls=0) if with_boxes else None
 
     async def _total(self, window: Window) -> Readings:
         since = max(0, int(self._meter.told_until) - OVERLAP)

@@ -115,7 +115,7 @@ class AccountPoller:
         self._budget = Budget(
             account.max_requests_per_minute,
             min(account.poll_interval, LONGEST_POLL),
-            own_calls=len(self.provider.endpoints) + 1,
+            own_calls=sum(endpoint.calls for endpoint in self.provider.endpoints) + 1,
         )
         self._discovery: Discovery | None = None
         self._sweep: Round | None = None

@@ -6,6 +6,7 @@ is `AtOnceRound`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from sandbox_exporter.poll.sweep import Sweep, SweepResult
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog
 from sandbox_exporter.vendors.base import AtOnce, Breakdown, Rounding
+
+_STEP = 500
+"""Templates that are taken at one go, so that scrapes are served in between."""
 
 
 class Round(Protocol):
@@ -104,7 +108,9 @@ class AtOnceRound:
         residual = Residual(Rounding())
         residual.begin(account, window.month, dict)
         usages = {template.id: usage for template, usage in told.items()}
-        for entry in tuple(self._book):
+        for place, entry in enumerate(tuple(self._book), start=1):
+            if place % _STEP == 0:
+                await asyncio.sleep(0)
             self._take(entry, window, usages.get(entry.template.id), residual, result)
         if residual.overrun:
             result.overrun = AnswerError("templates add up to more than their account")

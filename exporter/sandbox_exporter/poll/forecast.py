@@ -26,14 +26,14 @@ def forecast(account: Account, provider: Provider) -> Forecast:
     """What one account costs; how many templates `discover` finds is not known beforehand."""
     polls = HOUR / account.poll_interval
     fixed = sum(
-        min(polls, HOUR / endpoint.every) if endpoint.every else polls
+        endpoint.calls * (min(polls, HOUR / endpoint.every) if endpoint.every else polls)
         for endpoint in provider.endpoints
     )
     allowed = account.max_requests_per_minute * 60
     if provider.templates is None:
         return Forecast(int(fixed), int(fixed), int(fixed))
     if isinstance(provider.templates, AtOnce):
-        fixed += polls
+        fixed += polls * provider.templates.calls
         return Forecast(int(fixed), int(fixed), int(fixed))
     if account.templates == DISCOVER:
         fixed += polls

@@ -1,7 +1,7 @@
 """The state file: the ledger's marks, so that a counter holds across restarts too.
 
-It holds totals and template ids, no secret. It is replaced as a whole, locked while the exporter
-runs, and set aside when it cannot be understood.
+Beside them stands what a provider has to remember. It holds totals and ids, no secret. It is
+replaced as a whole, locked while the exporter runs, and set aside when it cannot be understood.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ class Endpoint:
     """Seconds for which an answer stays good; 0 asks at each poll."""
     optional: bool = False
     """A deployment may lack it: 404, 405 and 501 then mean unsupported, tried again hourly."""
+    calls: int = 1
+    """Upstream calls that it makes each time: the request limit is divided by it."""
     metered: bool = False
     """Its totals are counted by the provider itself: they start anew with the month, and are never
     the closed month's going on. Asked of the first endpoint, and holds for the templates too."""
@@ -86,6 +88,8 @@ class AtOnce:
     fetch: Callable[[Window], Awaitable[Mapping[Template, Readings]]]
     """Each template's usage of a window, for the same windows as the account's; raises
     `UpstreamError`. A template without usage and sandboxes may be left out."""
+    calls: int = 1
+    """Upstream calls that it makes each time."""
 
 
 Breakdown = TemplateSource | AtOnce

@@ -82,6 +82,18 @@ BAD = {
 }
 
 
+def test_what_providers_remember_comes_back(file: Path) -> None:
+    """It stands beside the marks; a file of an earlier version has none."""
+    state = StateFile(str(file))
+    state.save(written(MARKS), {"acmebox prod": '{"counted":["a"]}'})
+    assert state.load() == MARKS
+    assert state.memories == {"acmebox prod": {"counted": ["a"]}}
+    state.save(written(MARKS))
+    assert state.load() == MARKS
+    assert state.memories == {}
+    state.close()
+
+
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 def test_a_file_that_cannot_be_understood_is_set_aside(
     file: Path, text: str, caplog: pytest.LogCaptureFixture

@@ -276,9 +276,18 @@ async def test_one_answer_holds_the_breakdown(polled: Polled) -> None:
     before, after = shown(snapshot), shown(await polled.poll(1800))
     assert after == pytest.approx(polled.exact())
     assert all(after[box] > before[box] for box in before)
+
+
+@pytest.mark.parametrize("metering", ["usage", "events"])
+async def test_the_calls_that_are_predicted_are_made(polled: Polled, metering: str) -> None:
+    """Either way costs two calls a poll, and `check` says so."""
+    polled.options["metering"] = metering
+    for _ in range(3):
+        await polled.poll()
     assert polled.poller is not None
-    calls_an_hour = forecast(polled.poller.account, polled.poller.provider)
-    assert calls_an_hour.least == calls_an_hour.most == 120
+    predicted = forecast(polled.poller.account, polled.poller.provider)
+    assert predicted.least == predicted.most == 120
+    assert len(polled.simulator.simulation.journal.calls("boxes")) == 6
 
 
 async def test_only_the_chosen_templates_are_shown(polled: Polled) -> None:
@@ -377,6 +386,19 @@ async def test_without_a_state_file_a_restart_forgets(polled: Polled, tmp_path: 
     assert shown(snapshot) == pytest.approx(polled.exact())
     await polled.stop()
     assert sum(shown(await polled.poll()).values()) < sum(polled.exact().values())
+
+
+async def test_a_reload_keeps_what_was_counted(polled: Polled) -> None:
+    """A poller that takes another's place goes on from what its provider knew."""
+    polled.options = BY_EVENTS
+    polled.simulator.simulation.clock.set(now=Month.at(NOW).start + 900)
+    for _ in range(60):
+        await polled.poll(3600)
+    before = polled.poller
+    assert before is not None
+    await before.client.aclose()
+    polled.start().resume(before)
+    assert shown(await polled.poll()) == pytest.approx(polled.exact())
 
 
 async def test_a_memory_that_is_not_understood_is_said(
