@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 
 from sandbox_exporter.config.model import Config
 from sandbox_exporter.errors import ConfigError, Problem, UpstreamError
@@ -115,6 +116,8 @@ class Daemon:
         await end([self._tasks.pop(poller.account.name) for poller in replaced])
         labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
+            if self._pipeline.keeper is not None:
+                self._pipeline.keeper.withdraw(poller.account.name)
             successor = built.get(poller.account.name)
             if successor is not None and successor.ledger is poller.ledger:
                 successor.resume(poller)
@@ -146,9 +149,12 @@ class Daemon:
             self.failed.set()
 
     def _publish(self, account: AccountSnapshot) -> None:
-        self.publisher.publish(account)
-        if self._pipeline.keeper is not None:
-            self._pipeline.keeper.changed(account.account)
+        """Shows an account's results; with a state file once they are saved."""
+        show = partial(self.publisher.publish, account, time.monotonic())
+        if self._pipeline.keeper is None:
+            show()
+        else:
+            self._pipeline.keeper.publish(account.account, show)
 
     def _unchanged(self, config: Config) -> dict[str, AccountPoller]:
         """Pollers that a new configuration would make just the same."""

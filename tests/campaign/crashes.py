@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tests.campaign import pages
 from tests.campaign.behaviours.fields import correction
@@ -23,8 +20,6 @@ from tests.campaign.watch import Watch
 
 _ACCOUNTS = 12
 _USAGE = ("sandbox_account_", "sandbox_template_")
-_COUNTER = re.compile(r"sandbox_(?:account|template)_(\w+)_total\{")
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _MOST_FILES = 3
 """The state file, its lock, and what the one save that was cut short left behind."""
 _WHILE_SAVING = 3.0
@@ -62,11 +57,11 @@ class Crashes:
             moment = self._random.choice(_MOMENTS)
             self._killed[moment] += 1
             exporter = Exporter(self._config, self._log, env={})
-            saved = self._live(exporter, moment)
+            self._live(exporter, moment)
             exporter.kill()
             self._check_state(f"kill {number} {moment}")
             most_files = max(most_files, len(list(self._state.iterdir())))
-            self._correct(saved and self._random.random() < 0.5)
+            self._correct(self._random.random() < 0.5)
         exporter = Exporter(self._config, self._log, env={})
         exporter.wait_ready()
         self._scrape(exporter)
@@ -87,19 +82,18 @@ class Crashes:
         table.add("files beside each other at most, and at the end", f"{most_files}, {len(left)}")
         table.add("minutes", (time.monotonic() - began) / 60)
 
-    def _live(self, exporter: Exporter, moment: str) -> bool:
-        """Lets it run until the moment of the kill; whether all that was scraped is saved."""
+    def _live(self, exporter: Exporter, moment: str) -> None:
+        """Lets it run until the moment of the kill."""
         if moment == _MOMENTS[0]:
             time.sleep(self._random.uniform(0.05, 0.8))
-            return False
+            return
         exporter.wait_ready()
-        page = self._scrape(exporter)
+        self._scrape(exporter)
         if moment == _MOMENTS[2]:
             time.sleep(self._random.uniform(0.0, 1.5))
-            page = self._scrape(exporter)
+            self._scrape(exporter)
         elif moment == _MOMENTS[3]:
             self._wait_for_save()
-        return self._saved(page)
 
     def _scrape(self, exporter: Exporter) -> pages.Page:
         self._scrapes += 1
@@ -129,19 +123,6 @@ class Crashes:
         if len(files) > _MOST_FILES or any(name.endswith(".bad") for name in files):
             self._report.complain(f"[seed {self._seed}] {when}: files pile up: {files}")
 
-    def _saved(self, page: pages.Page) -> bool:
-        """Whether the state file has all that was scraped, or more: a fall is held then."""
-        try:
-            accounts = json.loads((self._state / "state.json").read_bytes())["accounts"]
-        except (OSError, ValueError):
-            return False
-        marks = {identity.split()[1]: periods for identity, periods in accounts.items()}
-        return all(
-            value <= _mark(marks, metric.group(1), labels)
-            for series, value in page.samples.items()
-            if (metric := _COUNTER.match(series)) and (labels := dict(_LABEL.findall(series)))
-        )
-
     def _correct(self, taken_back: bool) -> None:
         """The vendor takes half of all usage back, or gives it again."""
         self._corrected += taken_back
@@ -153,16 +134,3 @@ class Crashes:
             }
             with self._vendor.lock:
                 account.arm(fall)
-
-
-def _mark(marks: Mapping[str, Any], field: str, labels: Mapping[str, str]) -> float:
-    """The highest mark of a counter in any period; 0 when it has none: it can fall no further."""
-    return max(
-        (
-            fields[field]
-            for scopes in marks.get(labels["account"], {}).values()
-            for scope, fields in scopes.items()
-            if field in fields and scope.startswith(labels.get("template", "\0"))
-        ),
-        default=0.0,
-    )

@@ -67,11 +67,14 @@ class Publisher:
         self._sheet = Sheet(self._metrics, tuple(self._accounts))
         self._changed.set()
 
-    def publish(self, account: AccountSnapshot) -> None:
-        """Takes an account's state as it is now; accounts that are not configured are left out."""
+    def publish(self, account: AccountSnapshot, taken: float | None = None) -> None:
+        """Takes an account's state as it is now, or was at the monotonic time `taken`.
+
+        Accounts that are not configured are left out.
+        """
         if account.account in self._accounts:
             self._accounts[account.account] = account
-            self._taken[account.account] = self._clock()
+            self._taken[account.account] = self._clock() if taken is None else taken
             self._sheet.published(account.account)
             self._changed.set()
 

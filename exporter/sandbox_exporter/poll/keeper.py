@@ -19,8 +19,12 @@ from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks, StateFile, encod
 from sandbox_exporter.vendors import Provider, identity
 from sandbox_exporter.vendors.base import Remembering
 
-SAVE_EVERY = 5.0
+LOOK_EVERY = 5.0
+"""Seconds between two looks for births whose 0 was scraped; and between saves that fail."""
+_REST = 0.1
 """Seconds between two saves at least."""
+_SHARE = 10
+"""Saving takes one part in so many of the time."""
 
 _STEP = 500
 """Marks that are collected at one go."""
@@ -30,6 +34,9 @@ log = logging.getLogger("sandbox_exporter.poll")
 
 class Keeper:
     """Restores ledgers from a state file, and saves them when polls changed them.
+
+    What a poll brought is shown only once it is saved, or cannot be: so whatever was scraped is in
+    the file, and a restart never shows a counter below it.
 
     `told` is told how each save went. `served` tells by an account's name when what everybody who
     is served has seen of it was taken (monotonic seconds).
@@ -58,6 +65,10 @@ class Keeper:
         self._stale: set[str] | None = None
         """Accounts by name whose marks changed since they were written; None for all."""
         self._changed = asyncio.Event()
+        self._waiting: dict[str, Callable[[], None]] = {}
+        """What shows each account's newest results, by name, once they are saved."""
+        self._saving: dict[str, Callable[[], None]] = {}
+        """The same of the save that is under way."""
         self._failing = False
 
     def restore(self, account: Account, ledger: Ledger) -> None:
@@ -80,6 +91,16 @@ class Keeper:
                 extra={"account": account.name, "error": str(error)},
             )
 
+    def publish(self, account: str, show: Callable[[], None]) -> None:
+        """Saves what a poll changed of an account; `show` is called then, or when that failed."""
+        self._waiting[account] = show
+        self.changed(account)
+
+    def withdraw(self, account: str) -> None:
+        """Shows nothing any more of what an account's poller before a reload has published."""
+        self._waiting.pop(account, None)
+        self._saving.pop(account, None)
+
     def changed(self, account: str | None = None) -> None:
         """Notes that there is something to save, of one account or of any."""
         if account is None:
@@ -89,15 +110,18 @@ class Keeper:
         self._changed.set()
 
     async def run(self) -> None:
-        """Saves what changes, now and then; runs until it is cancelled."""
+        """Saves what changes, soon; runs until it is cancelled."""
+        clock = asyncio.get_running_loop().time
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(SAVE_EVERY):
+                async with asyncio.timeout(LOOK_EVERY):
                     await self._changed.wait()
             self._look_for_births()
             if self._changed.is_set():
+                began = clock()
                 await self.save()
-                await asyncio.sleep(SAVE_EVERY)
+                took = clock() - began
+                await asyncio.sleep(LOOK_EVERY if self._failing else max(_REST, _SHARE * took))
 
     def saved(self, account: str) -> float:
         """What `served` said when the account's saved marks were collected.
@@ -114,8 +138,20 @@ class Keeper:
                 self.changed(name)
 
     async def save(self) -> None:
-        """Writes the file; a failure is logged when it begins, and tried again until it ends."""
+        """Writes the file, and shows what waited for that.
+
+        A failure is logged when it begins, and tried again until it ends.
+        """
         self._changed.clear()
+        self._saving, self._waiting = self._saving | self._waiting, {}
+        try:
+            await self._write()
+        finally:
+            for show in self._saving.values():
+                show()
+            self._saving = {}
+
+    async def _write(self) -> None:
         await self._encode(time.time())
         seen = dict(self._seen)
         try:

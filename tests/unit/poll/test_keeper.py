@@ -15,7 +15,7 @@ from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import AccountPoller
-from sandbox_exporter.poll.keeper import SAVE_EVERY, Keeper, _collect
+from sandbox_exporter.poll.keeper import LOOK_EVERY, Keeper, _collect
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.state import FORMAT, VERSION, Marks, StateFile, encode
 from sandbox_exporter.vendors import identity
@@ -100,14 +100,10 @@ def test_an_account_that_is_not_configured_keeps_its_marks(path: Path, polled: P
     file.close()
 
 
-def test_saves_are_some_seconds_apart(
-    file: StateFile,
-    path: Path,
-    polled: Polled,
-    in_virtual_time: InVirtualTime,
-    monkeypatch: pytest.MonkeyPatch,
+def test_saving_takes_a_tenth_of_the_time(
+    file: StateFile, polled: Polled, in_virtual_time: InVirtualTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changes in between are saved together, and no change means no save."""
+    """What changes meanwhile is saved together, and no change means no save."""
     saves: list[float] = []
 
     async def test(loop: VirtualLoop) -> None:
@@ -116,18 +112,71 @@ def test_saves_are_some_seconds_apart(
         async def save() -> None:
             keeper._changed.clear()
             saves.append(loop.time())
+            await asyncio.sleep(0.2)
 
         monkeypatch.setattr(keeper, "save", save)
         running = asyncio.create_task(keeper.run())
         await asyncio.sleep(100)
-        for _ in range(10):
+        for _ in range(50):
             keeper.changed()
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.1)
         await asyncio.sleep(100)
         running.cancel()
 
     in_virtual_time(test)
-    assert [round(moment) for moment in saves] == [100, 100 + SAVE_EVERY, 100 + 2 * SAVE_EVERY]
+    assert saves == pytest.approx([100.0, 102.2, 104.4, 106.6], abs=1e-6)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_results_are_shown_once_they_are_saved_or_cannot_be(
+    file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """Else a kill and a correction would let the counter fall below what was scraped."""
+    name = polled.poller.account.name
+    keeper = Keeper(file, lambda: [polled.poller])
+    shown: list[str] = []
+    write = file.save
+
+    def save(texts: dict[str, str], memories: dict[str, str]) -> None:
+        keeper.publish(name, lambda: shown.append("later"))  # of a poll that ends meanwhile
+        assert shown == []
+        if fails:
+            raise OSError(28, "No space left on device")
+        write(texts, memories)
+
+    monkeypatch.setattr(file, "save", save)
+
+    async def test() -> None:
+        keeper.publish(name, lambda: shown.append("first"))
+        await keeper.save()
+        assert shown == ["first"]
+        monkeypatch.setattr(file, "save", write)
+        await keeper.save()
+        assert shown == ["first", "later"]
+
+    asyncio.run(test())
+
+
+def test_what_an_account_published_before_a_reload_is_not_shown_after_it(
+    file: StateFile, polled: Polled
+) -> None:
+    """Whether it waits for a save or is being saved."""
+    name = polled.poller.account.name
+    keeper = Keeper(file, lambda: [polled.poller])
+    shown: list[str] = []
+
+    async def test() -> None:
+        keeper.publish(name, lambda: shown.append("waits"))
+        keeper.withdraw(name)
+        await keeper.save()
+        keeper.publish(name, lambda: shown.append("is being saved"))
+        saving = asyncio.create_task(keeper.save())
+        await asyncio.sleep(0)
+        keeper.withdraw(name)
+        await saving
+
+    asyncio.run(test())
+    assert shown == []
 
 
 def test_saved_marks_stay_until_the_first_poll_has_ended(
@@ -180,7 +229,7 @@ def test_a_birth_is_saved_when_its_0_was_served(
         await asyncio.sleep(60)
         assert (saved(), keeper.saved(name)) == (None, 99.0)
         served = 101.0
-        await asyncio.sleep(3 * SAVE_EVERY)
+        await asyncio.sleep(3 * LOOK_EVERY)
         assert (saved(), keeper.saved(name)) == ({Field.COST_USD: 0.0}, 101.0)
         ledger.release(110.0, keeper.saved(name))
         running.cancel()
