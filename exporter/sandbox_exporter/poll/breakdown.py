@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from sandbox_exporter.billing import Window
-from sandbox_exporter.errors import AnswerError, UpstreamError
+from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.explain import Residual, differs
 from sandbox_exporter.poll.ledger import Ledger
@@ -93,10 +93,10 @@ class AtOnceRound:
         """See `Round`."""
         self._poll += 1
         result = SweepResult()
-        if not await may_ask():
-            result.cut_short = True
-            return result
         try:
+            if not await may_ask():
+                result.cut_short = True
+                raise UpstreamError(Reason.TIMEOUT, "not asked: no time or requests are left")
             await self._close_month()
             told = await self._fetch(window)
         except UpstreamError as error:

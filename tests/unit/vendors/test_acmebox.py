@@ -189,6 +189,7 @@ class Polled:
     options: dict[str, str] = field(default_factory=lambda: {"team": "blue"})
     templates: tuple[str, ...] = ()
     state: Path | None = None
+    limit: int = 10_000
     clock: float = 0.0
     poller: AccountPoller | None = None
     keeper: Keeper | None = None
@@ -207,8 +208,9 @@ class Polled:
             SecretRef("env", "ACMEBOX_KEY"),
             self.options,
             templates=self.templates or "discover",
+            max_requests_per_minute=self.limit,
         )
-        observer, limiter = SelfMetrics().account(account), Limiter(10_000)
+        observer, limiter = SelfMetrics().account(account), Limiter(self.limit)
         client = build_client(account, limiter, observer)
         timing = Timing(wall=lambda: self.now, clock=lambda: self.clock)
         provider, ledger = build(account, client), Ledger(timing.close)
@@ -314,6 +316,17 @@ async def test_a_breakdown_that_fails_fails_alone(polled: Polled) -> None:
     assert polled.poller.snapshot().templates == ()
     faults.clear()
     assert shown(await polled.poll()) == pytest.approx(polled.exact())
+
+
+async def test_a_breakdown_that_cannot_be_asked_is_no_success(polled: Polled) -> None:
+    """Where the account's own call used up the request limit, the templates are not vouched for."""
+    polled.limit = 1
+    snapshot = await polled.poll()
+    assert snapshot.usage.counters[Field.VCPU_SECONDS] == sum(polled.exact().values())
+    assert snapshot.templates == ()
+    assert snapshot.error == "template_summary: timeout: not asked: no time or requests are left"
+    assert polled.poller is not None
+    assert polled.poller.cut_short is True
 
 
 @pytest.mark.parametrize("metering", ["usage", "events"])
