@@ -395,3 +395,5 @@ def test_what_makes_an_account_another_one() -> None:
         replace(ACCOUNT, options={"project_id": "b"}),
     ):
         assert identity(other) != identity(ACCOUNT)
+    # As state files have it since the first version.
+    assert identity(ACCOUNT) == "seacloud prod http://127.0.0.1 "
