@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e import stores
+
 PATIENCE = 240.0
 """Seconds after which something that should have happened is taken for broken, also on a machine
 that is busy with other work."""
@@ -148,11 +150,17 @@ def exporter(start: Start) -> Callable[..., Running]:
     return run
 
 
+@pytest.fixture(params=stores.AVAILABLE)
+def store(
+    request: pytest.FixtureRequest, find_program: Callable[[str], str], tmp_path: Path
+) -> stores.Store:
+    """Each store that is here: Debian's Prometheus, with `make test-stores` the others too."""
+    return stores.store(request.param, find_program, tmp_path)
+
+
 @pytest.fixture
-def prometheus(
-    start: Start, find_program: Callable[[str], str], tmp_path: Path
-) -> Callable[..., Running]:
-    """Starts a Prometheus that scrapes the given targets every second, on blocks if there are."""
+def prometheus(start: Start, store: stores.Store, tmp_path: Path) -> Callable[..., Running]:
+    """Starts the store, which scrapes the given targets every second and has what was written."""
 
     def run(*targets: str) -> Running:
         config = tmp_path / "prometheus.yml"
@@ -163,30 +171,13 @@ def prometheus(
             "  - job_name: sandbox-exporter\n"
             f"    static_configs: [{{targets: [{addresses}]}}]\n"
         )
-        command = [
-            find_program("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-            "--storage.tsdb.retention.time=10y",
-            "--web.listen-address=127.0.0.1:0",
-        ]
-        return start(command, 0, "/-/ready")
+        running: Running = store.start(start, config)
+        return running
 
     return run
 
 
 @pytest.fixture
-def write_blocks(find_program: Callable[[str], str], tmp_path: Path) -> Callable[[Path], None]:
-    """Writes an OpenMetrics file into the blocks of the Prometheus to be started."""
-
-    def write(openmetrics: Path) -> None:
-        command = [find_program("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
-        written = subprocess.run(
-            [*command, str(openmetrics), str(tmp_path / "tsdb")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert written.returncode == 0, written.stderr
-
-    return write
+def write_blocks(store: stores.Store) -> Callable[[Path], None]:
+    """Writes an OpenMetrics file into the store that is to be started."""
+    return store.write
