@@ -1,11 +1,15 @@
 # `make` lists the targets. PYTHON=… names the Python that .venv is made from, the first time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint bench campaign docs lock sbom clean
+.PHONY: help demo test coverage test-stores lint bench campaign docs lock sbom clean
 export PYTHON
 
 BIN := .venv/bin
 # Each worker takes the next test, or the next group of those that share what is slow to make.
 PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
+
+STORE_TESTS := tests/unit/rules/test_promtool.py tests/e2e/test_month_turn.py \
+	tests/e2e/test_stores.py tests/e2e/test_stores_otlp.py tests/e2e/test_dashboards_filter.py \
+	tests/e2e/test_dashboards_console.py tests/e2e/test_alerts.py tests/e2e/test_backfill.py
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +27,11 @@ coverage: ## the unit tests once more, traced, and the gate on what they cover
 	@scripts/setup dev
 	@scripts/real-servers
 	$(BIN)/pytest $(PARALLEL) -m "not no_cover" --cov tests/unit
+
+test-stores: ## queries, rules and dashboards on Prometheus 2.53 and 3.x and on VictoriaMetrics
+	@scripts/setup dev
+	@scripts/real-servers
+	SANDBOX_EXPORTER_STORES="$$(scripts/stores)" $(BIN)/pytest $(PARALLEL) $(STORE_TESTS)
 
 lint: ## style, format, types, and whether the lock files are up to date
 	@scripts/setup dev

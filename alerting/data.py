@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alerting.model import ACCOUNT, Alert, Dashboard, Group, Severity, duration
+from alerting.ranges import events
 from alerting.thresholds import Thresholds
 
 _ENDPOINT = f"{ACCOUNT}, endpoint"
@@ -27,12 +28,9 @@ def data_groups(limits: Thresholds) -> tuple[Group, ...]:
 
 def _failing(limits: Thresholds, reasons: str) -> str:
     """Endpoints that are down and lately failed for one of the reasons."""
-    window = duration(limits.refused_window)
-    return (
-        f"max by ({_ENDPOINT}) (sandbox_endpoint_up) == 0\n"
-        f"and sum by ({_ENDPOINT})"
-        f' (increase(sandbox_exporter_api_errors_total{{reason=~"{reasons}"}}[{window}])) > 0'
-    )
+    errors = f'sandbox_exporter_api_errors_total{{reason=~"{reasons}"}}'
+    lately = events(errors, _ENDPOINT, duration(limits.refused_window))
+    return f"max by ({_ENDPOINT}) (sandbox_endpoint_up) == 0\nand {lately} > 0"
 
 
 def _exporter_down(limits: Thresholds) -> Alert:
@@ -103,12 +101,12 @@ def _stale(limits: Thresholds) -> Alert:
 
 def _rate_limited(limits: Thresholds) -> Alert:
     window = duration(limits.limited_window)
+    refused = 'sandbox_exporter_api_errors_total{reason="rate_limited"}'
     return Alert(
         "SandboxApiRateLimited",
         Severity.INFO,
-        f"sum by ({ACCOUNT})"
-        f' (increase(sandbox_exporter_api_errors_total{{reason="rate_limited"}}[{window}]))\n'
-        f"/ sum by ({ACCOUNT}) (increase(sandbox_exporter_api_requests_total[{window}]))\n"
+        f"{events(refused, ACCOUNT, window)}\n"
+        f"/ {events('sandbox_exporter_api_requests_total', ACCOUNT, window)}\n"
         f"> {limits.limited_share:g}",
         limits.limited_hold,
         "The vendor's API slows down account {account}",

@@ -1,14 +1,14 @@
 """What alerts and dashboards share, computed once.
 
-Counters are aggregated after `increase`, never before: two replicas that polled at different
-seconds would else look like a counter that starts again. A rate is shown only while its series is
-there, for the exporter takes stale ones away, and a range would show them for hours after that.
+A rate is shown only while its series is there, for the exporter takes stale ones away, and a range
+would show them for hours after that.
 """
 
 from __future__ import annotations
 
 from alerting import names
 from alerting.model import ACCOUNT, TEMPLATE, Group, Recording, duration
+from alerting.ranges import Counters, within
 from alerting.thresholds import Thresholds
 
 _WEEKS = 4
@@ -49,7 +49,7 @@ def _money(limits: Thresholds) -> tuple[Recording, ...]:
     fresh = f"{names.AGE} < {limits.stale_age}"
     settled = f"{names.ELAPSED} >= {limits.month_turn}"
     cost = "sandbox_account_cost_usd_total"
-    history = f"last_over_time({names.COST_HOUR}[12h] offset {duration(limits.rate_history)})"
+    history = within(names.COST_HOUR, "12h", ago=duration(limits.rate_history))
     return (
         Recording(
             names.BUDGET,
@@ -66,22 +66,22 @@ def _money(limits: Thresholds) -> tuple[Recording, ...]:
         ),
         Recording(
             names.COST_HOUR,
-            f"max by ({ACCOUNT}) (increase({cost}[1h]) and {cost})\nand {fresh}",
+            f"{Counters(cost, ACCOUNT, lasting=False).growth('1h')}\nand {fresh}",
             "Spend of the last hour in USD; missing while stale.",
         ),
         Recording(
             names.COST_DAY,
-            f"max by ({ACCOUNT}) (increase({cost}[1d]) and {cost})\nand {fresh}",
+            f"{Counters(cost, ACCOUNT, lasting=False).growth('1d')}\nand {fresh}",
             "Spend of the last day in USD; missing while stale.",
         ),
         Recording(
             names.COST_HOUR_WEEK,
-            f"avg_over_time({names.COST_HOUR}[7d])",
+            f"avg_over_time({within(names.COST_HOUR, '7d')})",
             "Spend of an average hour of the last 7 days in USD; hours without data do not count.",
         ),
         Recording(
             names.USUAL_DAY,
-            f"24 * {names.COST_HOUR_WEEK} offset 1d\nand {history}",
+            f"24 * {names.COST_HOUR_WEEK} offset 1d\nand last_over_time({history})",
             "Spend of an average day of the 7 days before the last, in USD.",
         ),
         Recording(
@@ -129,7 +129,7 @@ def _levels() -> tuple[Recording, ...]:
         Recording(names.RUNNING, f"max by ({ACCOUNT}) ({running})", "Sandboxes that run now."),
         Recording(
             names.RUNNING_HOUR,
-            f"max by ({ACCOUNT}) (avg_over_time({running}[1h]) and {running})",
+            f"max by ({ACCOUNT}) (avg_over_time({within(running, '1h')}) and {running})",
             "Sandboxes that ran on average in the last hour.",
         ),
         Recording(
@@ -139,7 +139,7 @@ def _levels() -> tuple[Recording, ...]:
         ),
         Recording(
             names.PAUSED_HOUR,
-            f"max by ({ACCOUNT}) (avg_over_time({paused}[1h]) and {paused})",
+            f"max by ({ACCOUNT}) (avg_over_time({within(paused, '1h')}) and {paused})",
             "Paused storage in bytes on average in the last hour.",
         ),
         Recording(
@@ -156,12 +156,12 @@ def _templates() -> tuple[Recording, ...]:
         # Most of thousands of templates are idle: a week of their zeros would take seconds to read.
         Recording(
             names.TEMPLATE_HOUR,
-            f"max by ({TEMPLATE}) (increase({cost}[1h]) and {cost}) > 0",
+            f"{Counters(cost, TEMPLATE, lasting=False).growth('1h')}\n> 0",
             "Spend of the last hour in USD; missing while idle or stale.",
         ),
         Recording(
             names.TEMPLATE_USUAL,
-            f"avg_over_time({names.TEMPLATE_HOUR}[7d:1h] offset 6h)",
+            f"avg_over_time({within(names.TEMPLATE_HOUR, '7d', '1h', '6h')})",
             "Spend of an average hour with any, in the 7 days before the last six hours, in USD.",
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerting import names
 from alerting.model import ACCOUNT, Alert, Dashboard, Group, Severity, duration
+from alerting.ranges import within
 from alerting.thresholds import Thresholds
 
 
@@ -18,7 +19,7 @@ def spend_groups(limits: Thresholds) -> tuple[Group, ...]:
 
 def _read_all_hour(limits: Thresholds) -> str:
     """No outage within the hour: the usage that it held back would come in a single moment."""
-    return f"and on ({ACCOUNT}) max_over_time({names.AGE}[1h]) < {limits.stale_age}"
+    return f"and on ({ACCOUNT}) max_over_time({within(names.AGE, '1h')}) < {limits.stale_age}"
 
 
 def _budget(limits: Thresholds) -> tuple[Alert, ...]:

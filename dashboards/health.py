@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.builders import timeseries as time_series
 
+from alerting.ranges import events
 from dashboards import frame, promql
 from dashboards.frame import Page, Section
 from dashboards.names import metric, source
@@ -129,7 +130,7 @@ def _corrections() -> stat.Panel:
         f"counters hold meanwhile.\n\n{source(_CORRECTIONS)}",
         COUNT,
         0,
-        f"sum(increase({_of(_CORRECTIONS)}[$__range]))",
+        f"sum({events(_of(_CORRECTIONS), 'account', promql.RANGE)})",
     )
 
 
@@ -151,7 +152,7 @@ def _calls() -> time_series.Panel:
         1,
         legend_beside=True,
     )
-    calls = f"60 * sum by (account, endpoint) ({promql.rate(_of(_REQUESTS))})"
+    calls = f"60 * {promql.rate(_of(_REQUESTS), 'account, endpoint')}"
     return lines(about, Query(calls, "{{account}} {{endpoint}}"))
 
 
@@ -164,7 +165,7 @@ def _latency() -> time_series.Panel:
     )
     # Durations are told of all accounts of a provider together.
     buckets = f"{metric(_DURATION)}_bucket{{{promql.PROVIDERS}}}"
-    spread = f"sum by (endpoint, le) ({promql.rate(buckets)})"
+    spread = promql.counted_lately(buckets, "endpoint, le")
     return lines(
         about,
         Query(f"histogram_quantile(0.5, {spread})", "{{endpoint}} median"),
@@ -194,9 +195,9 @@ def _skipped() -> time_series.Panel:
         0,
         height=7,
     )
-    skipped = f"sum by (account) ({promql.rate(_of(_SKIPPED))})"
+    skipped = promql.counted_lately(_of(_SKIPPED), "account")
     template_calls = _of(_REQUESTS, ', endpoint="template_summary"')
-    made = f"sum by (account) ({promql.rate(template_calls)})"
+    made = promql.counted_lately(template_calls, "account")
     share = f"{skipped} / ({skipped} + {made} > 0)"
     return lines(about, Query(share, "{{account}}")).max(1)
 
@@ -220,7 +221,7 @@ def _processor() -> time_series.Panel:
 
 
 def _own_rate(name: str) -> str:
-    return f"{promql.rate(metric(name))} and on (job, instance) {metric(_BUILD)}"
+    return f"{promql.rate(metric(name), 'job, instance')} and on (job, instance) {metric(_BUILD)}"
 
 
 def _memory() -> time_series.Panel:

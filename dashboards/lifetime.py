@@ -45,7 +45,7 @@ def _now(name: str) -> str:
 
 
 def _used(name: str) -> str:
-    return f"sum({promql.of_accounts(name, promql.used(), _CHOSEN)})"
+    return f"sum({promql.of_accounts(name, promql.used_in_range(), _CHOSEN)})"
 
 
 def _card(title: str, meaning: str, expr: str, unit: str, digits: int, *metrics: str) -> stat.Panel:

@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import timeseries as time_series
 from grafana_foundation_sdk.models import dashboard as models
 
 from alerting.links import RUNBOOK_BASE, RUNBOOKS, runbook_url
+from alerting.ranges import events, within
 from dashboards import frame, promql
 from dashboards.frame import Page, Section
 from dashboards.names import metric, source
@@ -62,7 +63,7 @@ def _counts() -> list[stat.Panel]:
     up = promql.of_accounts(_UP)
     totals = f'{metric(_LAST)}{{{promql.ACCOUNTS}, endpoint=~"summary|usage"}}'
     age = f"max(time() - max by ({promql.BY_ACCOUNT}) ({totals}))"
-    failures = f"sum(increase({_of(_ERRORS)}[1h]))"
+    failures = f"sum({events(_of(_ERRORS), 'account', '1h')})"
     return [
         _count(
             "Alerts firing",
@@ -212,7 +213,7 @@ def _usually_running() -> str:
     weeks: list[str] = []
     for week in range(1, 5):
         ago = f"{week * 7 * 24 * 60 - 30}m"
-        mean = f"avg_over_time({promql.of_accounts(_RUNNING)}[1h:1m] offset {ago})"
+        mean = f"avg_over_time({within(promql.of_accounts(_RUNNING), '1h', '1m', ago)})"
         weeks.append(f'label_replace({mean}, "week", "{week}", "", "")')
     return f"quantile by ({promql.BY_ACCOUNT}) (0.5, {' or '.join(weeks)})"
 
@@ -227,7 +228,7 @@ def _rising() -> table.Panel:
     )
     name = f"sandbox_template_{COST.counter}"
     hour = promql.of_templates(name, promql.used("1h"))
-    usual = f"avg_over_time({hour}[7d:1h] offset 1h)"
+    usual = f"avg_over_time({within(hour, '7d', '1h', '1h')})"
     rise = f"{hour} - ({usual} or {hour} * 0)"
     most = f"and on ({promql.BY_TEMPLATE}) topk(10, {rise} > 0)"
     columns = [

@@ -1,9 +1,10 @@
-"""Pieces of PromQL that panels share; they need nothing newer than Prometheus 2.42."""
+"""Pieces of PromQL that panels share; they mean the same on every store of docs/stores.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from alerting.ranges import DAY, Counters, events, within
 from dashboards.names import metric
 
 PROVIDERS = 'provider=~"$provider"'
@@ -18,19 +19,16 @@ nobody waits for a thousand templates to be read beside their account."""
 BY_ACCOUNT = "provider, account"
 BY_TEMPLATE = "provider, account, template_id"
 
-RANGE = "${__range_s}s999ms"
-"""The dashboard's range, and what Grafana may have cut off it by rounding to seconds."""
+RANGE = "${__range_ms}ms"
+"""The dashboard's range."""
 BUCKET = "${__interval}"
 """One step of a chart, which is the chosen bucket unless the chart has no room for so many."""
 
-FIVE_MINUTES = "5m"
+RECENTLY = "${__rate_interval_ms}ms"
+"""A step of a chart and a minute, four minutes at least."""
 
 Over = Callable[[str, str], str]
-"""Makes an expression from a selector and the labels that tell apart accounts or templates.
-
-Taking the greatest value first and looking back after that, it makes one series of what two
-replicas say, of what an exporter said under another address, and of backfilled history.
-"""
+"""Makes an expression from a selector and the labels that tell apart accounts or templates."""
 
 
 def now(selector: str, by: str) -> str:
@@ -38,34 +36,32 @@ def now(selector: str, by: str) -> str:
     return f"max by ({by}) ({selector})"
 
 
-def used(window: str = RANGE, ago: str = "", every: str = "1m") -> Over:
-    """What counters grew by in a window that ends now, or some time ago.
-
-    Looking at them minute by minute puts a value onto both ends of the window, whatever the scrape
-    interval, so that nothing is extrapolated; resets are still seen. For many series and long
-    windows less often will do.
-    """
-    moved = f" offset {ago}" if ago else ""
-    return lambda selector, by: f"increase({now(selector, by)}[{window}:{every}]{moved})"
+def used(window: str, ago: str = "") -> Over:
+    """What counters grew by in a window of a day at most that ends now, or some time ago."""
+    return lambda selector, by: Counters(selector, by).growth(window, ago)
 
 
-def used_by_bucket(selector: str, by: str, every: str = "1m") -> str:
+def used_in_range(window: str = RANGE, ago: str = "") -> Over:
+    """The same for a window of any length."""
+    return lambda selector, by: Counters(selector, by).growth_of_range(window, ago)
+
+
+def used_by_many(at: str = "") -> Over:
+    """The same for many series in the dashboard's range, which are read by the day."""
+    return lambda selector, by: Counters(selector, by, at=at).growth_of_range(RANGE, cell=DAY)
+
+
+def used_by_bucket(selector: str, by: str) -> str:
     """What counters grew by from each point of a chart to the next.
 
-    The negative offset puts a bucket's bar at its beginning, as the console does. The added 1 ms
-    holds the value at the beginning also in Prometheus 3, where ranges are open on the left.
+    The negative offset puts a bucket's bar at its beginning, as the console does.
     """
-    return f"increase({now(selector, by)}[{BUCKET}1ms:{every}] offset -{BUCKET})"
-
-
-def used_by_day(selector: str, by: str) -> str:
-    """The same for charts of many series by the day, whose ends are whole 5 minutes anywhere."""
-    return used_by_bucket(selector, by, FIVE_MINUTES)
+    return Counters(selector, by).growth(BUCKET, f"-{BUCKET}")
 
 
 def mean_by_bucket(selector: str, by: str) -> str:
     """The mean of gauges from each point of a chart to the next, the later end included."""
-    samples = f"{selector}[{BUCKET}] offset -{BUCKET}1ms"
+    samples = within(selector, BUCKET, ago=f"-{BUCKET}")
     return (
         f"(sum by ({by}) (sum_over_time({samples})) / sum by ({by}) (count_over_time({samples})))"
     )
@@ -81,12 +77,17 @@ def at_the_end(selector: str, by: str) -> str:
 
 def counted_by_bucket(selector: str, by: str) -> str:
     """What all exporters' own counters grew by from each point of a chart to the next."""
-    return f"sum by ({by}) ({used_by_bucket(selector, f'job, instance, {by}')}) > 0"
+    return f"{events(selector, by, BUCKET, f'-{BUCKET}')} > 0"
 
 
-def rate(selector: str) -> str:
-    """Growth of an exporter's own counters a second."""
-    return f"rate({selector}[$__rate_interval])"
+def counted_lately(selector: str, by: str) -> str:
+    """What all exporters' own counters grew by before each point of a chart."""
+    return events(selector, by, RECENTLY)
+
+
+def rate(selector: str, by: str) -> str:
+    """Growth of all exporters' own counters a second."""
+    return f"{counted_lately(selector, by)} / (${{__rate_interval_ms}} / 1000)"
 
 
 def of_accounts(name: str, over: Over = now, matchers: str = ACCOUNTS) -> str:
@@ -139,7 +140,7 @@ def _seen(selector: str) -> str:
 def leading(stem: str, over: Over) -> str:
     """The ten chosen templates that used most in the whole range."""
     name = f"sandbox_template_{stem}"
-    most = f"increase({of_templates(name)}[$__range:{FIVE_MINUTES}] @ end())"
+    most = of_templates(name, used_by_many("@ end()"))
     return f"{of_templates(name, over)} and on ({BY_TEMPLATE}) topk(10, {most})"
 
 

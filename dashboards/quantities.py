@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from dashboards.names import source
 from dashboards.panels import BYTES, GIB_HOURS, USD, VCPU_HOURS
-from dashboards.promql import FIVE_MINUTES, RANGE, Over, filtered, named, of_templates, used
+from dashboards.promql import (
+    RANGE,
+    Over,
+    filtered,
+    named,
+    of_templates,
+    used_by_many,
+    used_in_range,
+)
 
 _HOUR = 3600
 _GIB_HOUR = 2**30 * _HOUR
@@ -50,12 +58,12 @@ class Quantity:
 
     def by_template(self) -> str:
         """One series a chosen template, by name, in the dashboard's range; in `unit`."""
-        grown = used(every=FIVE_MINUTES)
-        return named(self.scaled(of_templates(f"sandbox_template_{self.counter}", grown)))
+        grown = of_templates(f"sandbox_template_{self.counter}", used_by_many())
+        return named(self.scaled(grown))
 
-    def total(self, window: str = RANGE) -> str:
-        """One number for all that is chosen, in a window that ends now; in `unit`."""
-        return self.scaled(f"sum({filtered(self.counter, used(window))})")
+    def total(self, window: str = RANGE, ago: str = "") -> str:
+        """One number for all that is chosen, in a window that ends now or earlier; in `unit`."""
+        return self.scaled(f"sum({filtered(self.counter, used_in_range(window, ago))})")
 
     def month_to_date(self) -> str:
         """One number: the vendor's own figure for the billing month; in `unit`."""

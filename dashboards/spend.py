@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import bargauge, stat, table
 from grafana_foundation_sdk.builders import timeseries as time_series
 
+from alerting.ranges import within
 from dashboards import frame, promql
 from dashboards.frame import Page, Section
 from dashboards.names import source
@@ -115,7 +116,7 @@ def _billed(month: str) -> str:
 def _daily() -> str:
     """USD a day of each account."""
     hourly = promql.of_accounts(_COST, promql.used("1h"))
-    return f"24 * avg_over_time({hourly}[7d:1h])"
+    return f"24 * avg_over_time({within(hourly, '7d', '1h')})"
 
 
 def _forecast() -> str:
@@ -173,8 +174,8 @@ def _change(title: str, meaning: str, window: str) -> stat.Panel:
         ((0.25, ORANGE), (0.5, RED)),
         width=4,
     )
-    before = COST.filtered(promql.used(window, ago=window))
-    return card(about, Query(f"{COST.total(window)} / (sum({before}) > 0) - 1", title))
+    before = COST.total(window, ago=window)
+    return card(about, Query(f"{COST.total(window)} / ({before} > 0) - 1", title))
 
 
 def _by_account() -> time_series.Panel:
@@ -216,8 +217,8 @@ def _by_template() -> time_series.Panel:
         2,
         legend_beside=True,
     )
-    leading = promql.named(promql.leading(COST.counter, promql.used_by_day))
-    rest = promql.other(COST.counter, promql.used_by_day)
+    leading = promql.named(promql.leading(COST.counter, promql.used_by_bucket))
+    rest = promql.other(COST.counter, promql.used_by_bucket)
     return bars(about, Query(leading, "{{name}}", "1d"), Query(rest, "other", "1d"))
 
 
@@ -231,7 +232,7 @@ def _movers() -> table.Panel:
     )
     name = f"sandbox_template_{COST.counter}"
     today = promql.of_templates(name, promql.used("1d"))
-    before = promql.of_templates(name, promql.used("1d", ago="1d"))
+    before = promql.of_templates(name, promql.used("1d", "1d"))
     change = f"{today} - ({before} or {today} * 0)"
     most = f"and on ({promql.BY_TEMPLATE}) topk(10, abs({change}))"
     columns = [

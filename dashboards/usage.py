@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.builders import timeseries as time_series
 
+from alerting.ranges import within
 from dashboards import frame, promql
 from dashboards.frame import Page, Section
 from dashboards.lifetime import lifetime
@@ -104,7 +105,7 @@ def _paused_peak() -> stat.Panel:
 
 
 def _peak(stem: str) -> str:
-    return f"max_over_time(sum({promql.filtered(stem)})[$__range:1m])"
+    return f"max_over_time({within(f'sum({promql.filtered(stem)})', promql.RANGE, '1m')})"
 
 
 def _trend(total: Quantity) -> time_series.Panel:
@@ -184,8 +185,8 @@ def _cost_by_template() -> time_series.Panel:
         legend_beside=True,
         period=_MONTH,
     )
-    leading = promql.named(promql.leading(COST.counter, promql.used_by_day))
-    rest = promql.other(COST.counter, promql.used_by_day)
+    leading = promql.named(promql.leading(COST.counter, promql.used_by_bucket))
+    rest = promql.other(COST.counter, promql.used_by_bucket)
     return bars(about, Query(leading, "{{name}}", _DAY), Query(rest, "other", _DAY))
 
 

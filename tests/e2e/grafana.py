@@ -54,10 +54,12 @@ def interpolate(expr: str, span: Span, step: int, choices: Mapping[str, Choice])
     values = {name: _regex(choice) for name, choice in choices.items()}
     values |= {
         "__interval": duration(step),
+        "__interval_ms": str(step * 1000),
         "__range": f"{span.seconds}s",
         "__range_s": str(span.seconds),
+        "__range_ms": str(round((span.end - span.start) * 1000)),
         # From the shortest step, which panels set to a minute.
-        "__rate_interval": duration(max(step + 60, 240)),
+        "__rate_interval_ms": str(1000 * max(step + 60, 240)),
     }
     # What is no variable stays, as `$1` in label_replace does.
     return re.sub(

@@ -49,6 +49,10 @@ class Store(ABC):
     def start(self, start: Start, config: Path) -> Any:
         """Starts the server; `config` has its scrape targets."""
 
+    @abstractmethod
+    def evaluate(self, start: Start, url: str, rules: Path, alertmanager: str) -> None:
+        """Evaluates rules, and sends alerts."""
+
 
 class Prometheus(Store):
     """Prometheus of some version; samples become blocks by its own promtool."""
@@ -69,6 +73,9 @@ class Prometheus(Store):
         ]
         return start(command, 0, "/-/ready")
 
+    def evaluate(self, start: Start, url: str, rules: Path, alertmanager: str) -> None:
+        """The server does, as its `config` says."""
+
 
 class VictoriaMetrics(Store):
     """VictoriaMetrics, with the flags of docs/stores.md; samples come by its import."""
@@ -78,6 +85,7 @@ class VictoriaMetrics(Store):
         "-search.minStalenessInterval=5m",
         "-search.latencyOffset=0s",
         "-search.disableCache",
+        "-search.maxQueryLen=1MB",
     )
 
     def start(self, start: Start, config: Path) -> Any:
@@ -97,6 +105,20 @@ class VictoriaMetrics(Store):
             post(f"{server.url}/api/v1/import/prometheus", in_milliseconds(path))
         post(f"{server.url}/internal/force_flush", "")
         return server
+
+    def evaluate(self, start: Start, url: str, rules: Path, alertmanager: str) -> None:
+        """Starts vmalert."""
+        command = [
+            self.program("vmalert"),
+            f"-rule={rules}/*.yml",
+            f"-datasource.url={url}",
+            f"-remoteWrite.url={url}",
+            "-remoteWrite.flushInterval=200ms",
+            "-rule.evalDelay=0s",
+            f"-notifier.url={alertmanager}",
+            "-httpListenAddr=127.0.0.1:0",
+        ]
+        start(command, 0, "/health")
 
 
 def store(name: str, find: Find, folder: Path, flags: Sequence[str] = ()) -> Store:

@@ -23,6 +23,7 @@ import yaml
 from alerting.files import generated
 from alerting.links import DASHBOARD_BASE, RUNBOOK_BASE
 from alerting.thresholds import Thresholds
+from tests.e2e import stores
 from tests.e2e.conftest import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,12 @@ QUICK = Thresholds(
     refused_window=40,
     refused_hold=5,
 )
-SHORTER = {"[1h]": "[30s]", "[7d:1h] offset 6h": "[10m:5s] offset 40s"}
+SHORTER = {
+    "[1h]": "[30s]",
+    "offset 1h": "offset 30s",
+    "offset 3599999ms": "offset 29999ms",
+    "[7d:1h] offset 21599999ms": "[10m:5s] offset 40s",
+}
 """Half a minute stands for the hour of the rules on spend."""
 EXPECTED = {
     ("SandboxBudgetExceeded", "over"): "page",
@@ -163,11 +169,11 @@ def alertmanager(
 
 @pytest.fixture
 def watch(
-    start: Start, find_program: Callable[[str], str], alertmanager: Running, tmp_path: Path
-) -> Callable[[Running], Running]:
-    """Starts a Prometheus with the rules, in shorter times, that scrapes an exporter."""
+    start: Start, store: stores.Store, alertmanager: Running, tmp_path: Path
+) -> Callable[[Running], None]:
+    """Starts a store with the rules, in shorter times, that scrapes an exporter."""
 
-    def run(exporter: Running) -> Running:
+    def run(exporter: Running) -> None:
         rules = tmp_path / "rules"
         rules.mkdir()
         for name, text in generated(QUICK).items():
@@ -189,13 +195,8 @@ def watch(
             },
         }
         (tmp_path / "alerts.yml").write_text(yaml.safe_dump(config))
-        command = [
-            find_program("prometheus"),
-            f"--config.file={tmp_path / 'alerts.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'alerts-tsdb'}",
-            "--web.listen-address=127.0.0.1:0",
-        ]
-        return start(command, 0, "/-/ready")
+        server = store.start(start, tmp_path / "alerts.yml")
+        store.evaluate(start, server.url, rules, alertmanager.url)
 
     return run
 
@@ -276,7 +277,7 @@ def check_links(alert: dict[str, Any]) -> None:
 def test_each_trouble_is_told_once_and_resolved_by_itself(
     vendor: Callable[..., Running],
     exporter: Callable[..., Running],
-    watch: Callable[[Running], Running],
+    watch: Callable[[Running], None],
     inbox: Inbox,
     eventually: Eventually,
     tmp_path: Path,

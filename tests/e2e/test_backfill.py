@@ -1,4 +1,4 @@
-"""The vendor's history and live samples after it, in a real Prometheus, against the ledger."""
+"""The vendor's history and live samples after it, in each store, against the ledger."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from alerting.ranges import Counters
 from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.model import BILLING_UNITS, Field, Template
 from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
@@ -26,6 +28,7 @@ from sandbox_exporter.simulator.serve import serve
 from sandbox_exporter.simulator.simulation import Settings, Simulation
 from sandbox_exporter.snapshot import AccountSnapshot, Snapshot, TemplateUsage
 from sandbox_exporter.vendors.simulated import stand_ins
+from tests.e2e import stores
 from tests.e2e.conftest import Running, serving
 from tests.rendering import whole
 
@@ -145,42 +148,36 @@ def _live_lines() -> Iterator[str]:
 Increase = Callable[[str, str | None, float, float], float]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=stores.AVAILABLE)
 def increase(
+    request: pytest.FixtureRequest,
     backfilled: Backfilled,
     find_program: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Increase]:
-    """`increase()` as a Prometheus answers it that has the backfilled and the live samples."""
-    promtool, prometheus = find_program("promtool"), find_program("prometheus")
-    folder = tmp_path_factory.mktemp("prometheus")
-    live = folder / "live.om"
-    live.write_text("".join(_live_lines()))
-    command = next(line for line in backfilled.second.out.splitlines() if "promtool" in line)
-    said = shlex.split(command)
-    subprocess.run(
-        [promtool, *said[1:]], cwd=backfilled.path.parent, check=True, capture_output=True
-    )
-    blocks = backfilled.path.parent / said[-1]
-    subprocess.run(
-        [promtool, *said[1:-2], live, blocks], cwd=folder, check=True, capture_output=True
-    )
-    (folder / "prometheus.yml").write_text("{}")
-    flags = [
-        *(prometheus, f"--config.file={folder}/prometheus.yml", "--log.level=error"),
-        *(f"--storage.tsdb.path={blocks}", "--storage.tsdb.retention.time=100y"),
-        "--web.listen-address=127.0.0.1:0",
-    ]
-    with serving(flags, 0, "/-/ready", folder / "log", dict(os.environ)) as server:
-        yield partial(_query, server)
+    """What counters grew by, as a store answers it that has the backfilled and the live samples."""
+    folder = tmp_path_factory.mktemp("store")
+    (folder / "live.om").write_text("".join(_live_lines()))
+    (folder / "prometheus.yml").touch()
+    store = stores.store(request.param, find_program, folder)
+    store.write(backfilled.path)
+    store.write(folder / "live.om")
+    with ExitStack() as stack:
+
+        def start(command: list[str], port: int, ready: str) -> Running:
+            server = serving(command, port, ready, folder / "log", dict(os.environ))
+            return stack.enter_context(server)
+
+        yield partial(_query, store.start(start, folder / "prometheus.yml"))
 
 
 def _query(
     server: Running, metric: str, template_id: str | None, start: float, end: float
 ) -> float:
     labels = f'{{template_id="{template_id}"}}' if template_id else ""
-    milliseconds = round((end - start) * 1000)
-    asked = {"query": f"increase({metric}{labels}[{milliseconds}ms])", "time": f"{end:.3f}"}
+    counters = Counters(f"{metric}{labels}", "account, template_id")
+    query = counters.growth_of_range(f"{round((end - start) * 1000)}ms")
+    asked = {"query": query, "time": f"{end:.3f}"}
     result = server.get("/api/v1/query", params=asked).json()["data"]["result"]
     assert len(result) == 1, f"{metric}{labels} has {len(result)} series"
     return float(result[0]["value"][1])
@@ -202,6 +199,17 @@ def test_interruption_is_told_and_survived(backfilled: Backfilled) -> None:
     assert "HTTP 403" in told[0]
     assert backfilled.second.status == 0
     assert not backfilled.path.with_name("history.om.parts").exists()
+
+
+def test_the_command_that_is_printed_makes_blocks(
+    backfilled: Backfilled, find_program: Callable[[str], str]
+) -> None:
+    """It can be pasted as it is."""
+    command = next(line for line in backfilled.second.out.splitlines() if "promtool" in line)
+    said = shlex.split(command)
+    folder = backfilled.path.parent
+    subprocess.run([find_program(said[0]), *said[1:]], cwd=folder, check=True, capture_output=True)
+    assert list((folder / said[-1]).glob("*/meta.json"))
 
 
 def test_aligned_ranges_are_exact(increase: Increase) -> None:
@@ -233,7 +241,7 @@ def test_ranges_between_any_two_samples_are_within_a_thousandth(increase: Increa
 
 
 def test_ranges_between_samples_are_within_a_thousandth(increase: Increase) -> None:
-    """Ranges that begin and end anywhere; PromQL extrapolates to their ends."""
+    """Ranges that begin and end anywhere; the last sample before an end counts."""
     rng = random.Random(3)
     for _ in range(60):
         stem, field = rng.choice(list(STEMS.items()))

@@ -17,8 +17,8 @@ STEM = "cost_usd_total"
 USED = {"": 10.0, "tpl-a": 4.0, "tpl-a2": 3.0, "tpl.b": 1.0}
 """By template, and by the account (no template), which used 2 that no template explains."""
 
-CLOSE = 2e-4
-"""A range rounded to seconds is looked at a second longer."""
+CLOSE = 1e-9
+"""Both ends of the range are whole minutes."""
 
 Ask = Callable[[str, Choice], dict[str, float]]
 
@@ -60,7 +60,9 @@ def ask(
 
 def test_all_is_the_accounts_truth(ask: Ask) -> None:
     """With nothing filtered the account's own total counts, and two replicas count once."""
-    assert ask(promql.filtered(STEM, promql.used()), ".*") == {"": pytest.approx(10, rel=CLOSE)}
+    assert ask(promql.filtered(STEM, promql.used_in_range()), ".*") == {
+        "": pytest.approx(10, rel=CLOSE)
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,13 +71,13 @@ def test_all_is_the_accounts_truth(ask: Ask) -> None:
 )
 def test_templates_are_added_up(ask: Ask, templates: list[str], used: float) -> None:
     """With templates chosen theirs alone count, even where one's id begins like another's."""
-    assert ask(promql.filtered(STEM, promql.used()), templates) == {
+    assert ask(promql.filtered(STEM, promql.used_in_range()), templates) == {
         "": pytest.approx(used, rel=CLOSE)
     }
 
 
 def test_other_is_what_templates_leave_open(ask: Ask) -> None:
     """The share that no template explains is told, and only when nothing is filtered."""
-    other = promql.other(STEM, promql.used())
+    other = promql.other(STEM, promql.used_in_range())
     assert ask(other, ".*") == {"": pytest.approx(2, rel=CLOSE)}
     assert ask(other, ["tpl-a"]) == {}

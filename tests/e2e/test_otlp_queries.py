@@ -67,6 +67,8 @@ class History:
 
     scraped: list[str]
     pushed: list[str]
+    wire: list[bytes]
+    """The requests, in order."""
 
 
 def _usage(fields: tuple[Field, ...], minute: int, size: float) -> Usage:
@@ -99,8 +101,9 @@ def _snapshot(minute: int) -> Snapshot:
     return Snapshot((prod, research))
 
 
-async def _history() -> History:
-    history = History([], [])
+async def history_of_both() -> History:
+    """Eight hours, as they are scraped and as they are pushed."""
+    history = History([], [], [])
     metrics = SelfMetrics()
     publisher = Publisher(metrics)
     observer = metrics.account(Account("prod", "seacloud", "", SecretRef("env", "KEY")))
@@ -119,6 +122,7 @@ async def _history() -> History:
         )
         wire = [encode_metrics(r).SerializeToString() for r in requests(families, resource())]
         history.pushed.extend(_lines(wire, now))
+        history.wire.extend(wire)
     return history
 
 
@@ -161,7 +165,7 @@ def prometheus_of(
     return run
 
 
-def _queries() -> Iterator[tuple[str, dict[str, object]]]:
+def dashboard_queries() -> Iterator[tuple[str, dict[str, object]]]:
     """Each query of each panel as Grafana asks it, the panel's name before it."""
     for path in sorted(DASHBOARDS.glob("*.json")):
         dashboard = json.loads(path.read_text())
@@ -188,12 +192,12 @@ def test_dashboards_show_the_same_on_either_path(
     prometheus_of: Callable[[str, list[str]], Any],
 ) -> None:
     """Every query of every panel answers alike, and most of them have something to say."""
-    history = asyncio.run(_history())
+    history = asyncio.run(history_of_both())
     scraped = prometheus_of("scraped", history.scraped)
     pushed = prometheus_of("pushed", history.pushed)
 
     answered = 0
-    for panel, asked in _queries():
+    for panel, asked in dashboard_queries():
         expected = _answer(scraped, asked)
         assert _answer(pushed, asked) == expected, panel
         answered += bool(expected)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from alerting.files import generated
+from alerting.ranges import ESTIMATED
 from alerting.thresholds import Thresholds
 
 FILES = generated(Thresholds())
@@ -26,6 +27,12 @@ def test_files_are_what_the_source_makes(name: str, root: Path) -> None:
 def test_prometheus_accepts_the_rules(name: str, root: Path, promtool: Callable[..., str]) -> None:
     """`promtool check rules` finds no fault, lint included."""
     assert "SUCCESS" in promtool("check", "rules", "--lint=all", "--lint-fatal", str(root / name))
+
+
+def test_no_rule_asks_for_what_stores_estimate() -> None:
+    """What counters grew by is asked for in the form of alerting/ranges.py."""
+    for name in RULE_FILES:
+        assert not ESTIMATED.search(FILES[name]), name
 
 
 def test_the_operator_gets_the_same_rules(

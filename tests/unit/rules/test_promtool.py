@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e import stores
+
+PROMETHEUSES = [name for name in stores.AVAILABLE if name.startswith("prometheus")]
 FILES = sorted(Path(__file__).parent.glob("*.yml"))
 RULES = "../../../provisioning/prometheus/rules/"
 
@@ -25,9 +28,10 @@ def _needed(text: str, rules: dict[str, Any]) -> set[str]:
     return needed
 
 
+@pytest.mark.parametrize("name", PROMETHEUSES)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_rules_do_what_the_file_says(
-    path: Path, root: Path, tmp_path: Path, promtool: Callable[..., str]
+    path: Path, name: str, root: Path, tmp_path: Path, find_program: Callable[[str], str]
 ) -> None:
     """Every case of the file holds: alerts with exactly these texts at these times, else none.
 
@@ -46,9 +50,10 @@ def test_rules_do_what_the_file_says(
     needed = _needed(text, rules)
     for group in groups:
         group["rules"] = [r for r in group["rules"] if (r.get("alert") or r["record"]) in needed]
-    for name, document in documents.items():
-        (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
+    for file_name, document in documents.items():
+        (tmp_path / file_name).write_text(yaml.safe_dump(document), encoding="utf-8")
     assert RULES in text
     tests = tmp_path / "tests.yml"
     tests.write_text(text.replace(RULES, f"{tmp_path}/"), encoding="utf-8")
-    assert "SUCCESS" in promtool("test", "rules", str(tests))
+    program = stores.store(name, find_program, tmp_path).program("promtool")
+    assert "SUCCESS" in stores.run([program, "test", "rules", str(tests)])
