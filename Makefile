@@ -9,7 +9,8 @@ PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
 
 STORE_TESTS := tests/unit/rules/test_promtool.py tests/e2e/test_month_turn.py \
 	tests/e2e/test_stores.py tests/e2e/test_stores_otlp.py tests/e2e/test_dashboards_filter.py \
-	tests/e2e/test_dashboards_console.py tests/e2e/test_alerts.py tests/e2e/test_backfill.py
+	tests/e2e/test_dashboards_console.py tests/e2e/test_alerts.py tests/e2e/test_backfill.py \
+	tests/e2e/test_created.py
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20

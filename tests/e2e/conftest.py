@@ -18,7 +18,7 @@ import pytest
 
 from tests.e2e import stores
 
-collect_ignore = [] if stores.BUILT else ["test_stores_otlp.py"]
+collect_ignore = [] if stores.BUILT else ["test_created.py", "test_stores_otlp.py"]
 PATIENCE = 240.0
 """Seconds after which something that should have happened is taken for broken, also on a machine
 that is busy with other work."""
