@@ -15,6 +15,9 @@ class NoClient:
         """There is no secret."""
         return text
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
 
 class NoObserver:
     """Counts corrections, and nothing else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -13,14 +14,10 @@ from sandbox_exporter.config.model import Config
 from sandbox_exporter.errors import ConfigError, Problem, UpstreamError
 from sandbox_exporter.pipeline import compose
 from sandbox_exporter.poll.account import AccountPoller, Timing
-from sandbox_exporter.poll.schedule import Schedule
+from sandbox_exporter.poll.schedule import Line, Schedule, watch_clock
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.supervisor import INTERNAL_ERROR, FaultLog, end, heed_cancellation
-
-_STAGGER = 0.01
-"""Seconds between the first polls of two accounts: less than what the CPU has to do for one, so
-that the last is not later, and the first are not slowed down by all others."""
 
 log = logging.getLogger("sandbox_exporter")
 
@@ -40,7 +37,9 @@ class Daemon:
         self.web_reloaded = self._metrics.web_reloaded
         """Is told whether a changed web configuration is in force."""
         self.publisher = self._pipeline.publisher
+        self._schedules: dict[str, Schedule] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._line = Line()
         self._background: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._swaps: set[asyncio.Task[None]] = set()
@@ -59,6 +58,7 @@ class Daemon:
         if pipeline.telemetry is not None:
             pipeline.telemetry.start()
         self._run(self._config)
+        self._background.append(self._spawn("clock", self._watch_clock))
 
     async def stop(self) -> None:
         """Ends a reload and all polls under way and closes their connections; nothing starts after.
@@ -113,7 +113,7 @@ class Daemon:
         for name, secret in secrets.items():
             kept[name].client.use(secret)
         replaced = [p for name, p in self._pipeline.pollers.items() if name not in kept]
-        await end([self._tasks.pop(poller.account.name) for poller in replaced])
+        await end([self._unschedule(poller.account.name) for poller in replaced])
         labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
             if self._pipeline.keeper is not None:
@@ -130,6 +130,8 @@ class Daemon:
         log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
         for poller in replaced:
             await self._close("client", poller.client.aclose())
+        if replaced:
+            gc.unfreeze()  # they may be among what `freeze` spared collections
 
     async def _close(self, name: str, closing: Coroutine[object, object, None]) -> None:
         with suppress(UpstreamError):  # a fault, which is logged
@@ -147,6 +149,13 @@ class Daemon:
         if not task.cancelled():
             log.critical("a task ended by a fault", exc_info=task.exception())
             self.failed.set()
+
+    def _unschedule(self, account: str) -> asyncio.Task[None]:
+        del self._schedules[account]
+        return self._tasks.pop(account)
+
+    async def _watch_clock(self) -> None:
+        await watch_clock(self._schedules.values)
 
     def _publish(self, account: AccountSnapshot) -> None:
         """Shows an account's results; with a state file once they are saved."""
@@ -176,13 +185,13 @@ class Daemon:
         self.publisher.restart(poller.snapshot() for poller in pipeline.pollers.values())
         for index, account in enumerate(config.accounts):
             if account.name not in self._tasks:
-                schedule = Schedule(
+                self._schedules[account.name] = schedule = Schedule(
                     pipeline.pollers[account.name],
                     self._publish,
                     Timing(config.month_close, config.stale_after),
                     place=index / len(config.accounts),
                     traced=pipeline.telemetry.traced if pipeline.telemetry else None,
-                    delay=index * _STAGGER,
+                    line=self._line,
                 )
                 name = f"account {account.name}"
                 self._tasks[account.name] = self._spawn(name, schedule.run)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Callable
@@ -260,6 +261,27 @@ async def test_numbers_outlive_a_reload_during_an_outage(vendor: Vendor, start: 
         cost(5.0, level="template"),
     )
     assert 'sandbox_last_success_timestamp_seconds{provider="seacloud"' in running.text
+
+
+async def test_no_account_is_missing_once_others_can_ask(vendor: Vendor) -> None:
+    """The server runs already: an exporter without accounts would count as ready."""
+    accounts = tuple(account(vendor, name=f"team-{n}") for n in range(50))
+    running = Running(Config(accounts))
+    starting = asyncio.create_task(running.daemon.start())
+    await asyncio.sleep(0)
+    assert len(running.daemon.publisher.snapshot.accounts) == 50
+    await starting
+    await running.daemon.stop()
+
+
+async def test_what_a_reload_replaced_can_be_collected(vendor: Vendor, start: Start) -> None:
+    """Collections were spared what the start made; after some reloads memory would hold it all."""
+    running = await start(Config((account(vendor),)))
+    gc.freeze()
+    await running.reload(Config((account(vendor),)))
+    assert gc.get_freeze_count() > 0, "nothing was replaced"
+    await running.reload(Config((account(vendor, budget_usd=9.0),)))
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize("mistake", ["a secret", "a setting"])

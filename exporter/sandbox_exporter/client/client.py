@@ -107,7 +107,7 @@ class Client:
         return text
 
     async def aclose(self) -> None:
-        """Close the connections; no call may follow."""
+        """Close the connections, of which none may be in use; a later call opens new ones."""
         await self._exchange.aclose()
 
     async def get(

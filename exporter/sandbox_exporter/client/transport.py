@@ -9,6 +9,7 @@ import ssl
 import urllib.request
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -23,13 +24,18 @@ def tls_context(ca_file: str = "") -> ssl.SSLContext:
     """A context that verifies servers: by `ca_file` alone when it is given.
 
     Without one, by SSL_CERT_FILE and SSL_CERT_DIR or the system's store, or certifi's where there
-    is none; all callers share that context, since it may hold megabytes of certificates. Raises
-    `ValueError` for a file that cannot be read or holds no certificate.
+    is none. Callers share contexts, since one may hold megabytes of certificates: all without a
+    `ca_file`, and those whose files hold the same. Raises `ValueError` for a file that cannot be
+    read or holds no certificate.
     """
     if not ca_file:
         return _shared_context()
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        content = Path(ca_file).read_bytes()
+        context = _contexts.get(content)
+        if context is None:
+            context = _contexts[content] = ssl.create_default_context(cafile=ca_file)
+        return context
     except ssl.SSLError:
         raise ValueError(f"{ca_file} holds no CA certificate in PEM format") from None
     except OSError as error:
@@ -42,11 +48,7 @@ def build(base_url: httpx.URL, *, ca_file: str, connections: int) -> httpx.Async
     The transport is used without httpx's client around it: that would keep cookies, log each URL,
     and cost a fifth more per call. Raises `ValueError` for a bad `ca_file` or proxy variable.
     """
-    if base_url.scheme == "https":
-        context = tls_context(ca_file)
-    else:
-        # Never used, and holds no certificates: httpx would build a full one.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = tls_context(ca_file) if base_url.scheme == "https" else _no_context()
     proxy = _proxy(base_url)
     try:
         return httpx.AsyncHTTPTransport(
@@ -102,4 +104,12 @@ def _finds_authorities(context: ssl.SSLContext) -> bool:
     return bool(hashed) or context.cert_store_stats()["x509_ca"] > 0
 
 
+@functools.cache
+def _no_context() -> ssl.SSLContext:
+    """What httpx wants where there is no TLS; without it, it would make one with certificates."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 _shared_context = functools.cache(_new_context)
+_contexts: WeakValueDictionary[bytes, ssl.SSLContext] = WeakValueDictionary()
+"""By what their `ca_file` holds, while somebody uses them."""

@@ -16,7 +16,7 @@ OLDEST = 1.0
 """Seconds after which all that was published or counted is on the page at the latest."""
 _REST = 0.2
 """Seconds between two renderings at least, so that what is published together is rendered so."""
-_SHARE = 5
+_SHARE = 40
 """Rendering takes one part in so many of the time, unless the page would become too old."""
 
 

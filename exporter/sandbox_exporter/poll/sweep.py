@@ -18,7 +18,11 @@ from sandbox_exporter.supervisor import FaultLog
 from sandbox_exporter.vendors.base import TemplateSource
 
 CONCURRENCY = 16
-"""Template calls under way at once."""
+"""Template calls under way at once, at most."""
+_FEW = 4
+"""Calls at once that any number of templates may have."""
+_CALLS = 4
+"""Calls that each further one at once brings: a connection of its own costs more than a call."""
 _ALIKE = frozenset({Reason.AUTH, Reason.RATE_LIMITED, Reason.QUOTA})
 """Failures after which the other templates would fail alike."""
 _OUTAGE = frozenset({Reason.SERVER, Reason.TIMEOUT, Reason.CONNECT})
@@ -136,7 +140,7 @@ class Sweep:
                     changed()
 
         async with asyncio.TaskGroup() as workers:
-            for _ in range(min(CONCURRENCY, len(queue))):
+            for _ in range(_at_once(len(queue))):
                 workers.create_task(worker())
         return 0 if enough() else len(queue)
 
@@ -240,6 +244,10 @@ class Sweep:
                 if field_ in sums:
                     sums[field_] += value
         return sums
+
+
+def _at_once(calls: int) -> int:
+    return min(calls, max(_FEW, calls // _CALLS), CONCURRENCY)
 
 
 def _is_absent(error: UpstreamError) -> bool:

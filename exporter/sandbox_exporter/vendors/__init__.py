@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from sandbox_exporter.client import Client, Limiter, Observer
 from sandbox_exporter.client.retry import LONGEST_PAUSE
 from sandbox_exporter.config.model import Account
@@ -43,11 +46,17 @@ VENDORS: dict[str, Vendor] = {
 
 
 def build_client(
-    account: Account, limiter: Limiter, observer: Observer, *, longest_pause: float = LONGEST_PAUSE
+    account: Account,
+    limiter: Limiter,
+    observer: Observer,
+    *,
+    longest_pause: float = LONGEST_PAUSE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Client:
     """An HTTP client that authenticates as the account's vendor wants it.
 
-    A pause that the vendor asks for is kept for `longest_pause` seconds at most.
+    A pause that the vendor asks for is kept for `longest_pause` seconds at most. `clock`, that of
+    the limiter, gives monotonic seconds.
     """
     vendor = VENDORS[account.provider]
     return Client(
@@ -60,6 +69,7 @@ def build_client(
         observer=observer,
         ca_file=account.ca_file,
         longest_pause=min(longest_pause, LONGEST_PAUSE),
+        clock=clock,
     )
 
 

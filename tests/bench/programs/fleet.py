@@ -42,9 +42,9 @@ class Fleet:
 
     async def _summary(self, window: Window) -> Readings:
         self._polls += 1
-        return self._readings(0, len(self.ids))
+        return self._readings((len(self.ids) - 1) / 2, len(self.ids))
 
-    def _readings(self, number: int, count: int) -> Readings:
+    def _readings(self, number: float, count: int) -> Readings:
         hours = (number / 7 + self._polls / 60) * count
         return {
             Field.VCPU_SECONDS: hours * 3600,
@@ -85,6 +85,7 @@ class Chain:
     async def publish(self) -> None:
         """What the daemon does when a poll has ended."""
         self.publisher.publish(self.poller.snapshot())
+        await asyncio.sleep(0)  # the publisher has a task of its own
         await self.publisher.render()
 
     def snapshot(self) -> AccountSnapshot:

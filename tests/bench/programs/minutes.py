@@ -46,7 +46,7 @@ async def main(loop: LeapingLoop, port: int, minutes: int, limit: int, origin: i
     )
     observer = metrics.account(account)
     limiter = Limiter(limit, loop.time)
-    client = build_client(account, limiter, observer)
+    client = build_client(account, limiter, observer, clock=loop.time)
     publisher = Publisher(metrics)
     poller = AccountPoller(
         account,

@@ -59,6 +59,16 @@ def test_a_ca_file_counts_alone(authority: Authority) -> None:
     assert transport.tls_context(str(authority.ca_file)).cert_store_stats()["x509_ca"] == 1
 
 
+def test_ca_files_of_one_content_share_a_context(authority: Authority, tmp_path: Path) -> None:
+    """A thousand accounts need the certificates once; a file that changed counts as it is now."""
+    copy = tmp_path / "ca.pem"
+    copy.write_bytes(authority.ca_file.read_bytes())
+    shared = transport.tls_context(str(authority.ca_file))
+    assert transport.tls_context(str(copy)) is shared
+    copy.write_text("another\n" + copy.read_text())
+    assert transport.tls_context(str(copy)) is not shared
+
+
 def test_a_file_that_a_variable_names_counts_alone(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import signal
 import socket
@@ -7,16 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
 
 from sandbox_exporter.commands.cli import main
+from sandbox_exporter.commands.run import _spare_what_first_polls_made
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.snapshot import AccountSnapshot, Snapshot
 from sandbox_exporter.web import live
 
 if TYPE_CHECKING:
+    from sandbox_exporter.daemon import Daemon
     from tests.unit.commands.conftest import Vendor
 
 COST = 'sandbox_account_cost_usd_total{provider="seacloud",account="prod"} 5.0'
@@ -216,3 +222,22 @@ def test_scrapes_cause_no_upstream_call(run: Run, vendor: Vendor) -> None:
         assert len(vendor.keys) == asked
 
     assert run(scrape) == 0
+
+
+def test_what_first_polls_made_is_spared_collections() -> None:
+    """A look at a thousand accounts would hold up scrapes."""
+    snapshots = [Snapshot((AccountSnapshot("seacloud", "a"),)), Snapshot()]
+    publisher = SimpleNamespace(snapshot=snapshots[0])
+    daemon = cast("Daemon", SimpleNamespace(publisher=publisher))
+
+    async def ready_later() -> None:
+        sparing = asyncio.create_task(_spare_what_first_polls_made(daemon))
+        await asyncio.sleep(0)
+        assert gc.get_freeze_count() == 0, "not before all are tried"
+        publisher.snapshot = snapshots[1]
+        await sparing
+
+    gc.unfreeze()
+    asyncio.run(ready_later())
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()

@@ -18,7 +18,7 @@ from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.schedule import Schedule
+from sandbox_exporter.poll.schedule import Schedule, watch_clock
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage
 from sandbox_exporter.vendors.base import Rounding
@@ -118,12 +118,16 @@ class Exporter:
             NoObserver(),
             lambda: self.served,
         )
-        task = asyncio.create_task(Schedule(poller, self._publish, timing, 0.0).run())
+        schedule = Schedule(poller, self._publish, timing, 0.0)
+        tasks = [
+            asyncio.create_task(work) for work in (schedule.run(), watch_clock(lambda: [schedule]))
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _publish(self, snapshot: AccountSnapshot) -> None:
         self.snapshot = snapshot

@@ -137,6 +137,11 @@ class FakeClient:
     """Stands in for the HTTP client, of which a made-up vendor needs nothing but the deadline."""
 
     seconds = 0.0
+    closed = 0
+    """How often its connections were closed."""
+
+    async def aclose(self) -> None:
+        self.closed += 1
 
     def begin(self, seconds: float) -> None:
         self.seconds = seconds

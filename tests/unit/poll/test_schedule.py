@@ -13,7 +13,7 @@ from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import Timing
-from sandbox_exporter.poll.schedule import _TICK, Schedule
+from sandbox_exporter.poll.schedule import _TICK, Line, Schedule, watch_clock
 from sandbox_exporter.snapshot import AccountSnapshot
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class Scheduled:
         self.published: list[tuple[float, AccountSnapshot]] = []
         """Changes of what is published, and when they came."""
         self.vendor = vendor
-        place, delay = changes.pop("place", 0.0), changes.pop("delay", 0.0)
+        place, line = changes.pop("place", 0.0), changes.pop("line", None)
         timing = Timing(
             MonthClose(300.0, 120.0), 300.0, lambda: self.start + loop.time(), loop.time
         )
         self.poller = make_polled(vendor, timing, **changes).poller
-        self.schedule = Schedule(self.poller, self._publish, timing, place, delay=delay)
+        self.schedule = Schedule(self.poller, self._publish, timing, place, line=line)
         self._loop = loop
         self.polls: list[tuple[float, Window]] = []
         poll = self.poller.poll
@@ -57,10 +57,14 @@ class Scheduled:
 
     async def run(self, seconds: float) -> None:
         """Runs for so long."""
-        task = asyncio.create_task(self.schedule.run())
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self.schedule.run(), watch_clock(lambda: [self.schedule]))
+        ]
         await asyncio.sleep(seconds)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def times(self) -> list[int]:
@@ -370,15 +374,58 @@ def test_whichever_timer_is_lost_polls_go_on(
     in_virtual_time(test)
 
 
-def test_first_polls_are_spread(
+def test_no_connection_stays_open_between_polls(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """A thousand accounts would hold thousands of them; a fault in closing is told once."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor("a"), make_polled)
+        await account.run(130)
+        client: Any = account.poller.client
+        assert client.closed == 3
+        client.aclose = None
+        await account.run(130)
+        assert account.published[-1][1].up
+        assert len(account.polls) == 6
+
+    in_virtual_time(test)
+
+
+def test_a_look_that_fails_keeps_no_other_account_from_its_look(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """One task looks for all accounts."""
+
+    async def test(loop: VirtualLoop) -> None:
+        faulty, sound = (Scheduled(loop, fake_vendor("a"), make_polled) for _ in range(2))
+        faulty.poller.moment = None  # type: ignore[method-assign,assignment]
+        await sound.poller.poll(lambda: None)
+        faulty.poller._tried = True
+        looking = asyncio.create_task(watch_clock(lambda: [faulty.schedule, sound.schedule]))
+        await asyncio.sleep(3)
+        sound.start += 40 * 86400.0
+        before = len(sound.published)
+        await asyncio.sleep(3)
+        assert len(sound.published) == before + 1
+        looking.cancel()
+        await asyncio.wait([looking])
+
+    in_virtual_time(test)
+
+
+def test_polls_that_are_due_together_are_spread(
     fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
 ) -> None:
     """A thousand accounts that all began at once would slow each other down to their deadlines."""
 
     async def test(loop: VirtualLoop) -> None:
-        scheduled = Scheduled(loop, fake_vendor("a"), make_polled, delay=7.5)
-        await scheduled.run(130)
-        assert scheduled.times == [7, 67, 127]
+        line = Line()
+        scheduled = [Scheduled(loop, fake_vendor("a"), make_polled, line=line) for _ in range(100)]
+        await asyncio.gather(*(account.run(10) for account in scheduled))
+        starts = [account.polls[0][0] for account in scheduled]
+        assert all(later - earlier > 0.009 for earlier, later in pairwise(starts))
+        assert starts[-1] < 2.0
 
     in_virtual_time(test)
 
@@ -410,7 +457,7 @@ def test_a_look_at_the_clock_that_is_lost_comes_later(
     async def test(loop: VirtualLoop) -> None:
         account = Scheduled(loop, fake_vendor("a"), make_polled)
         await account.poller.poll(lambda: None)
-        looking = asyncio.create_task(account.schedule._watch_clock())
+        looking = asyncio.create_task(watch_clock(lambda: [account.schedule]))
         await asyncio.sleep(5)
         lose_timers(loop, lambda seconds: seconds < 2 * _TICK, at_most=1)
         await asyncio.sleep(3)

@@ -234,6 +234,27 @@ def test_a_configured_template_that_does_not_exist_is_a_failure(
     assert sweeps.known("a") == 0.0
 
 
+@pytest.mark.parametrize(("templates", "most"), [(2, 2), (10, 4), (40, 10), (300, CONCURRENCY)])
+def test_few_templates_are_asked_over_few_connections(
+    templates: int, most: int, fake_vendor: type[FakeVendor]
+) -> None:
+    """A connection for each call would cost more than the call."""
+    vendor = fake_vendor(*ids(templates))
+    called, under_way, highest = vendor._called, 0, 0
+
+    async def counted(name: str, window: Window | None) -> None:
+        nonlocal under_way, highest
+        under_way += 1
+        highest = max(highest, under_way)
+        await asyncio.sleep(0)
+        await called(name, window)
+        under_way -= 1
+
+    vendor._called = counted  # type: ignore[method-assign]
+    assert Sweeps(vendor).run().answered == templates
+    assert highest == most
+
+
 def test_a_rejected_key_ends_the_sweep(fake_vendor: type[FakeVendor]) -> None:
     """Where one template is refused for the key, the others would be too."""
     vendor = fake_vendor(*ids(100))
