@@ -46,6 +46,8 @@ QUICK = Thresholds(
     refused_hold=5,
 )
 SHORTER = {
+    ":1m]": ":1s]",
+    "offset 1m": "offset 1s",
     "[1h]": "[30s]",
     "offset 1h": "offset 30s",
     "offset 3599999ms": "offset 29999ms",
