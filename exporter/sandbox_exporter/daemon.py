@@ -13,7 +13,8 @@ from functools import partial
 from sandbox_exporter.config.model import Config
 from sandbox_exporter.errors import ConfigError, Problem, UpstreamError
 from sandbox_exporter.pipeline import compose
-from sandbox_exporter.poll.account import AccountPoller, Timing
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.schedule import Line, Schedule, watch_clock
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.snapshot import AccountSnapshot

@@ -24,7 +24,8 @@ from sandbox_exporter.billing import Month, MonthClose
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.snapshot import Snapshot

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.errors import ConfigError, Problem
-from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import ContainedObserver, PollObserver
 from sandbox_exporter.supervisor import FaultLog

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from sandbox_exporter.billing import Phase
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import UpstreamError
-from sandbox_exporter.poll.account import LONGEST_POLL, AccountPoller, Timing
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import LONGEST_POLL, Timing
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.supervisor import INTERNAL_ERROR, heed_cancellation
 

@@ -16,7 +16,8 @@ from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
-from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.vendors import build, build_client
 

@@ -14,7 +14,8 @@ from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
-from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
 from sandbox_exporter.vendors.base import Rounding

@@ -12,7 +12,7 @@ import pytest
 from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.model import Field
-from sandbox_exporter.poll.account import Timing
+from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.schedule import _TICK, Line, Schedule, watch_clock
 from sandbox_exporter.snapshot import AccountSnapshot
 

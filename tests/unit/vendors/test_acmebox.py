@@ -25,7 +25,8 @@ from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.errors import ConfigError
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
 from sandbox_exporter.model import Field
-from sandbox_exporter.poll.account import AccountPoller, Timing, Upstream
+from sandbox_exporter.poll.account import AccountPoller
+from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.forecast import forecast
 from sandbox_exporter.poll.keeper import Keeper
 from sandbox_exporter.poll.ledger import Ledger
