@@ -15,11 +15,11 @@ from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.state_file import StateFile
+from sandbox_exporter.ledger.state_saver import StateSaver
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.build import build_poller
-from sandbox_exporter.poll.keeper import Keeper
-from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import StateFile
 from sandbox_exporter.vendors import identity
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def compose(config: Config, *, scraped: bool = True, sent: bool = True) -> Pipel
         if config.state_file:
             file = undo.enter_context(closing(StateFile(config.state_file)))
             saved = lambda ok: metrics.state_saved(ok=ok)  # noqa: E731 - by its name
-            pipeline.keeper = Keeper(file, pipeline.all_pollers, saved, pipeline.seen)
+            pipeline.keeper = StateSaver(file, pipeline.all_pollers, saved, pipeline.seen)
         pipeline.pollers = pipeline.build_pollers(config)
         undo.pop_all()
     return pipeline
@@ -63,7 +63,7 @@ class Pipeline:
     """Sends the same over OTLP, if it is on."""
     scraped: bool
     """Whether pages are served."""
-    keeper: Keeper | None = None
+    keeper: StateSaver | None = None
     """Keeps the counters' marks in the state file, if there is one."""
     pollers: Mapping[str, AccountPoller] = field(default_factory=dict)
     """By the name of the account, in the order of the configuration."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.client import Client
 from sandbox_exporter.errors import AnswerError
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.vendors.base import AtOnce, Breakdown, Endpoint
 from sandbox_exporter.vendors.meter import Execution, Meter, total

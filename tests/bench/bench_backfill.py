@@ -23,9 +23,9 @@ from sandbox_exporter.backfill.report import Report
 from sandbox_exporter.backfill.run import Source, backfill
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.workspace import Workspace
-from sandbox_exporter.billing import Month
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.vendors.base import Cycle
 from sandbox_exporter.vendors.seacloud.history import SeaCloudHistory
 from sandbox_exporter.vendors.seacloud.provider import SeaCloud

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox_exporter.billing import Month
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.simulator.templates import Template
 

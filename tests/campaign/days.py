@@ -20,14 +20,14 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
-from sandbox_exporter.billing import Month, MonthClose
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose
+from sandbox_exporter.ledger.scope import Marks
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.snapshot import Snapshot
 from sandbox_exporter.vendors import build
 from tests.campaign.books import DAY, HOUR, MINUTE, TURN, Books, Scenario

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, body
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.vendors import AtOnce, TemplateSource, build, build_history
 from sandbox_exporter.vendors.listing import read_templates
 from tests.campaign.behaviours.model import FIELDS

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import pytest
 
 from alerting.ranges import Counters
-from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.model import BILLING_UNITS, Field, Template
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.simulator.clock import SimulatedClock
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.simulator.serve import serve

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from tests.e2e.conftest import PATIENCE
 
 Running = Any

@@ -13,14 +13,14 @@ import pytest
 
 from alerting.ranges import DAY, Counters
 from alerting.ranges import HOUR as AN_HOUR
-from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose, Window
 from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.simulator.fleet import Fleet
 from sandbox_exporter.snapshot import Snapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage

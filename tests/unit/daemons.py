@@ -11,10 +11,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from sandbox_exporter.billing import Month
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.daemon import Daemon
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.ledger.month import Month
 
 
 @dataclass

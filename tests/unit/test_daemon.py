@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.client import Client
 from sandbox_exporter.config.model import Config, SecretRef
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.selfmetrics import AccountMetrics
+from sandbox_exporter.ledger.month import MonthClose
 from tests.unit.daemons import Running, Start, Vendor, account, cost
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_exporter.billing import Month
 from sandbox_exporter.config.model import Account, Config
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.poll.context import Timing
 from tests.unit.daemons import Running, Start, Vendor, account, cost, endpoint_up, failed
 

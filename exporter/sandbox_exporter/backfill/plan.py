@@ -12,9 +12,9 @@ from sandbox_exporter.backfill.prices import Prices, solve
 from sandbox_exporter.backfill.reading import REFUSED
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.together import together
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config.model import DISCOVER, NONE, Account
 from sandbox_exporter.errors import UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Readings, Template
 from sandbox_exporter.vendors import History, Provider
 from sandbox_exporter.vendors.base import AtOnce, Cycle

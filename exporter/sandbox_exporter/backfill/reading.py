@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sandbox_exporter.backfill.together import together
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.vendors.base import Cycle, History, Trend
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config import durations
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.vendors.base import Cycle
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()

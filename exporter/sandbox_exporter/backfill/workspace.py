@@ -15,7 +15,7 @@ from typing import IO, Any
 from sandbox_exporter.backfill.detail import Position
 from sandbox_exporter.backfill.plan import Plan, Refusal, Scope
 from sandbox_exporter.backfill.span import Span
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.vendors.base import Cycle
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.config import checks, document, files
 from sandbox_exporter.config.accounts import POLL_INTERVAL, Schemas, Surroundings, read_account
 from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.config.section import Problems, Section
 from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.ledger.month import MonthClose
 
 TOP_KEYS = ("poll_interval", "stale_after", "month_close", "state_file", "otlp", "accounts")
 MONTH_CLOSE_KEYS = ("settle", "zero")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sandbox_exporter.billing import MonthClose
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.secret import Secret
 
 DISCOVER = "discover"

@@ -1,1 +1,1 @@
-"""Polling: what to ask when, and the ledger that turns answers into counters."""
+"""Polling: what to ask when, and what is published of the answers."""

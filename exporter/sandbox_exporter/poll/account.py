@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.poll.context import LONGEST_POLL, Timing, Upstream
 from sandbox_exporter.poll.discovery import SHARE
 from sandbox_exporter.poll.endpoints import EndpointPoll
 from sandbox_exporter.poll.health import AccountHealth
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import PollObserver
 from sandbox_exporter.poll.publication import Publication
 from sandbox_exporter.poll.template_poll import TemplatePoll

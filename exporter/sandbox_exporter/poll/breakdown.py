@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.explain import Residual, differs
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.sweep import Sweep, SweepResult
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, Config
 from sandbox_exporter.errors import ConfigError, Problem
+from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import ContainedObserver, PollObserver
 from sandbox_exporter.supervisor import FaultLog
 from sandbox_exporter.vendors import build, build_client

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.client import Client, Limiter
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.vendors.base import Provider
 
 LONGEST_POLL = 60.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import NotResetError, Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Readings
 from sandbox_exporter.poll.health import AccountHealth
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.observer import PollObserver
 from sandbox_exporter.vendors.base import Endpoint, Provider
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.model import KINDS, Field, Kind, Readings
 from sandbox_exporter.vendors.base import Rounding
 

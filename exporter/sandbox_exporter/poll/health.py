@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from sandbox_exporter import tracing
-from sandbox_exporter.billing import Month
 from sandbox_exporter.errors import AnswerError, UpstreamError
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.failures import FailureLog
 from sandbox_exporter.poll.observer import PollObserver

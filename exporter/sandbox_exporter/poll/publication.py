@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Hashable
 
 from sandbox_exporter.config.model import Account
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.health import AccountHealth
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 from sandbox_exporter.poll.template_poll import TemplatePoll
 from sandbox_exporter.snapshot import AccountSnapshot, TemplateUsage, Usage
 from sandbox_exporter.vendors.base import Provider

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from sandbox_exporter.billing import Phase
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import UpstreamError
+from sandbox_exporter.ledger.month import Phase
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import LONGEST_POLL, Timing
 from sandbox_exporter.snapshot import AccountSnapshot

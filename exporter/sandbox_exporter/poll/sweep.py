@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual, differs
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.search import Search
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.config.model import DISCOVER, Account
 from sandbox_exporter.errors import AnswerError, NotResetError, Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Readings, Template
 from sandbox_exporter.poll.breakdown import Round, build_round
 from sandbox_exporter.poll.budget import Budget
 from sandbox_exporter.poll.context import LONGEST_POLL, Upstream
 from sandbox_exporter.poll.discovery import Discovery
 from sandbox_exporter.poll.health import AccountHealth
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.observer import PollObserver
 from sandbox_exporter.poll.templates import TemplateBook
 from sandbox_exporter.vendors.base import AtOnce, Breakdown

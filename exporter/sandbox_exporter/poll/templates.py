@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import UpstreamError
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Template
 from sandbox_exporter.poll.budget import Pace
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure
 from sandbox_exporter.config.model import Account
 from sandbox_exporter.config.schema import AccountSchema
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.secret import Secret
 

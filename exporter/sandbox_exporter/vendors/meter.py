@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from sandbox_exporter.billing import Month, Window
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Field, Readings
 
 Usage = dict[str, dict[Field, float]]

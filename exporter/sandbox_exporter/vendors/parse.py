@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.errors import AnswerError
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import GB, GIB, HOUR, Field, Readings
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from sandbox_exporter.billing import MonthClose, Window
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import MonthClose, Window
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource, build_client
 from sandbox_exporter.vendors.base import Rounding

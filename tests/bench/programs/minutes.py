@@ -11,14 +11,14 @@ import json
 import sys
 from urllib.request import urlopen
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.vendors import build, build_client
 
 MINUTE = 60.0

@@ -17,9 +17,9 @@ from sandbox_exporter.backfill.report import Report
 from sandbox_exporter.backfill.run import Source, backfill
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.workspace import Workspace
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
 from sandbox_exporter.vendors.base import Cycle, Rounding, Trend

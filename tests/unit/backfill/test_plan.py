@@ -9,9 +9,9 @@ import pytest
 
 from sandbox_exporter.backfill.plan import Plan, Refusal, make_plan
 from sandbox_exporter.backfill.span import Span
-from sandbox_exporter.billing import Month
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.vendors.base import Cycle
 
 At = Callable[[str], int]

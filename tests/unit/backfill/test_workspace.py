@@ -7,7 +7,7 @@ import pytest
 from sandbox_exporter.backfill.plan import Plan, Refusal, Scope
 from sandbox_exporter.backfill.span import Span
 from sandbox_exporter.backfill.workspace import Progress, Workspace
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.vendors.base import Cycle
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.config import load_file
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.errors import ConfigError
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.vendors import VENDORS
 
 Load = Callable[[str], Config]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose, Window
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.schedule import Schedule, watch_clock
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.vendors import Endpoint, TemplatePage

@@ -14,15 +14,15 @@ import uvloop
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, MonthClose, Phase, Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose, Phase, Window
+from sandbox_exporter.ledger.scope import Marks
 from sandbox_exporter.model import Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
-from sandbox_exporter.poll.state import Marks
 from sandbox_exporter.vendors import Endpoint, TemplatePage
 from sandbox_exporter.vendors.base import Rounding
 from tests.stand_ins import NoClient, NoObserver

@@ -21,9 +21,9 @@ from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.exposition.page import Page
 from sandbox_exporter.exposition.publisher import Publisher
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.snapshot import Snapshot
 from sandbox_exporter.vendors import build, build_client
 from sandbox_exporter.web.server import Server

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.client import Client, Limiter
 from sandbox_exporter.config.model import Account, SecretRef
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import BILLING_UNITS, Field, Readings, Template
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.vendors import Endpoint, TemplatePage, TemplateSource
 from sandbox_exporter.vendors.base import Rounding
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox_exporter.billing import Month, MonthClose
+from sandbox_exporter.ledger.month import Month, MonthClose
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.poll.context import Timing
 from tests.unit.poll.published import costs

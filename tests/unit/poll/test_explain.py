@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.model import HOUR, Field
 from sandbox_exporter.poll.explain import Residual
 from sandbox_exporter.vendors.base import Rounding

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_exporter.billing import Month
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.poll.health import RETRY_UNSUPPORTED, Health
 
 MONTH = Month(2026, 11)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox_exporter.billing import Month
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.templates import MAX_AGE
 from tests.unit.poll.published import costs

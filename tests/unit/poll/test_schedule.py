@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month, MonthClose, Window
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.schedule import _TICK, Line, Schedule, watch_clock

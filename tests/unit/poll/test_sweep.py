@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, MonthClose, Window
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose, Window
 from sandbox_exporter.model import GIB, Field, Template
 from sandbox_exporter.poll.budget import Pace
-from sandbox_exporter.poll.ledger import Ledger
 from sandbox_exporter.poll.sweep import CONCURRENCY, Sweep, SweepResult
 from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook
 from sandbox_exporter.supervisor import FaultLog

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox_exporter.billing import MonthClose
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.model import Template
 from sandbox_exporter.poll.context import Timing
 from sandbox_exporter.poll.templates import MAX_AGE

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Template
 from sandbox_exporter.poll.budget import Pace
 from sandbox_exporter.poll.templates import MAX_AGE, TemplateBook

@@ -16,7 +16,6 @@ from typing import cast
 import httpx
 import pytest
 
-from sandbox_exporter.billing import Month, MonthClose
 from sandbox_exporter.catalogue import catalogue
 from sandbox_exporter.client import Limiter
 from sandbox_exporter.commands.run import serve as run
@@ -24,13 +23,14 @@ from sandbox_exporter.config import checks, from_environment, load_file
 from sandbox_exporter.config.model import Account, Config, SecretRef
 from sandbox_exporter.errors import ConfigError
 from sandbox_exporter.exposition.selfmetrics import SelfMetrics
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose
+from sandbox_exporter.ledger.state_file import StateFile
+from sandbox_exporter.ledger.state_saver import StateSaver
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import AccountPoller
 from sandbox_exporter.poll.context import Timing, Upstream
 from sandbox_exporter.poll.forecast import forecast
-from sandbox_exporter.poll.keeper import Keeper
-from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import StateFile
 from sandbox_exporter.simulator import ServedSimulator, Settings, SimulatedClock, serve
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.snapshot import AccountSnapshot
@@ -193,7 +193,7 @@ class Polled:
     limit: int = 10_000
     clock: float = 0.0
     poller: AccountPoller | None = None
-    keeper: Keeper | None = None
+    keeper: StateSaver | None = None
 
     @property
     def now(self) -> float:
@@ -216,7 +216,7 @@ class Polled:
         timing = Timing(wall=lambda: self.now, clock=lambda: self.clock)
         provider, ledger = build(account, client), Ledger(timing.close)
         if self.state is not None:
-            self.keeper = Keeper(StateFile(str(self.state)), self._pollers)
+            self.keeper = StateSaver(StateFile(str(self.state)), self._pollers)
             self.keeper.restore(account, ledger)
             self.keeper.recall(account, provider)
         upstream = Upstream(provider, client, limiter)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import AnswerError, Reason
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import BILLING_UNITS, HOUR, KINDS, MIB, Field, Kind
 from sandbox_exporter.vendors.parse import most_of, quantities
 

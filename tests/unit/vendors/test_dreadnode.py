@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Failure
 from sandbox_exporter.errors import AnswerError, Reason
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.base import Endpoint

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, Window
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import Field
 from sandbox_exporter.vendors.meter import Execution, Meter, total
 

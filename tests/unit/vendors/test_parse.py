@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.errors import AnswerError, Reason
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import GIB, HOUR, Field
 from sandbox_exporter.vendors.parse import amount, identifier, mapping, quantities, text
 

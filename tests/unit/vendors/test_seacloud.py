@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Failure
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import GB, GIB, HOUR, MIB, Field, Readings, Template
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.listing import read_templates

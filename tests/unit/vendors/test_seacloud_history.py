@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client
 from sandbox_exporter.errors import AnswerError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import GIB, MIB, Field
 from sandbox_exporter.vendors.base import Trend
 from sandbox_exporter.vendors.seacloud.history import SeaCloudHistory

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox_exporter.billing import Window
 from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import Reason
+from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Field, Readings
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.base import Endpoint, TemplateSource

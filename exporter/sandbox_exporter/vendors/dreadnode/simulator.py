@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.simulator.history import History, total
 from sandbox_exporter.simulator.stand_in import (
     Asked,

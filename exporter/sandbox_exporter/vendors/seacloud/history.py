@@ -11,9 +11,9 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client
 from sandbox_exporter.errors import AnswerError
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import BILLING_UNITS, KINDS, MIB, Field, Kind, Readings
 from sandbox_exporter.vendors.base import Cycle, Trend
 from sandbox_exporter.vendors.parse import amount, mapping, unexpected

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sandbox_exporter.billing import Month, Window
 from sandbox_exporter.client import Client, Failure, classify
 from sandbox_exporter.errors import AnswerError, Reason
+from sandbox_exporter.ledger.month import Month, Window
 from sandbox_exporter.model import BILLING_UNITS, MIB, Field, Readings, Template
 from sandbox_exporter.secret import Secret
 from sandbox_exporter.vendors.base import Endpoint, Rounding, TemplatePage, TemplateSource

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
 from sandbox_exporter.simulator.sessions import MS_PER_DAY
 from sandbox_exporter.simulator.stand_in import Params, Refused
 

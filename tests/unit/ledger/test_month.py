@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_exporter.billing import Month, MonthClose, Phase
+from sandbox_exporter.ledger.month import Month, MonthClose, Phase
 
 CLOSE = MonthClose(settle=300.0, zero=120.0)
 DECEMBER = Month(2026, 12)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose
 from sandbox_exporter.config.model import Account, SecretRef
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month, MonthClose
+from sandbox_exporter.ledger.scope import Marks
+from sandbox_exporter.ledger.state_file import FORMAT, VERSION, StateFile, encode
+from sandbox_exporter.ledger.state_saver import LOOK_EVERY, StateSaver, _collect
 from sandbox_exporter.model import Field
 from sandbox_exporter.poll.account import AccountPoller
-from sandbox_exporter.poll.keeper import LOOK_EVERY, Keeper, _collect
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
-from sandbox_exporter.poll.state import FORMAT, VERSION, Marks, StateFile, encode
 from sandbox_exporter.vendors import identity
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def test_marks_are_saved_and_given_back(path: Path, polled: Polled) -> None:
     """The next process starts with the counters of the last one."""
 
     async def last() -> None:
-        keeper = Keeper(StateFile(str(path)), lambda: [polled.poller])
-        await keeper.close()
+        saver = StateSaver(StateFile(str(path)), lambda: [polled.poller])
+        await saver.close()
 
     asyncio.run(last())
     file = StateFile(str(path))
     ledger = Ledger(MonthClose())
-    Keeper(file, list).restore(ACCOUNT, ledger)
+    StateSaver(file, list).restore(ACCOUNT, ledger)
     assert ledger.marks(polled.clocks.wall) == polled.poller.ledger.marks(polled.clocks.wall)
     file.close()
 
@@ -76,7 +77,7 @@ def test_the_state_file_holds_no_secret(
     monkeypatch.setenv("NONE", "made-up-key")
 
     async def save() -> None:
-        await Keeper(StateFile(str(path)), lambda: [polled.poller]).close()
+        await StateSaver(StateFile(str(path)), lambda: [polled.poller]).close()
 
     asyncio.run(save())
     text = path.read_text()
@@ -89,10 +90,10 @@ def test_an_account_that_is_not_configured_keeps_its_marks(path: Path, polled: P
     """A start that fails half-way, or without an account, erases nothing."""
 
     async def run() -> None:
-        await Keeper(StateFile(str(path)), lambda: [polled.poller]).close()
-        keeper = Keeper(StateFile(str(path)), list)
-        keeper.restore(ACCOUNT, Ledger(MonthClose()))
-        await keeper.close()
+        await StateSaver(StateFile(str(path)), lambda: [polled.poller]).close()
+        saver = StateSaver(StateFile(str(path)), list)
+        saver.restore(ACCOUNT, Ledger(MonthClose()))
+        await saver.close()
 
     asyncio.run(run())
     file = StateFile(str(path))
@@ -107,18 +108,18 @@ def test_saving_takes_a_tenth_of_the_time(
     saves: list[float] = []
 
     async def test(loop: VirtualLoop) -> None:
-        keeper = Keeper(file, lambda: [polled.poller])
+        saver = StateSaver(file, lambda: [polled.poller])
 
         async def save() -> None:
-            keeper._changed.clear()
+            saver._changed.clear()
             saves.append(loop.time())
             await asyncio.sleep(0.2)
 
-        monkeypatch.setattr(keeper, "save", save)
-        running = asyncio.create_task(keeper.run())
+        monkeypatch.setattr(saver, "save", save)
+        running = asyncio.create_task(saver.run())
         await asyncio.sleep(100)
         for _ in range(50):
-            keeper.changed()
+            saver.changed()
             await asyncio.sleep(0.1)
         await asyncio.sleep(100)
         running.cancel()
@@ -133,12 +134,12 @@ def test_results_are_shown_once_they_are_saved_or_cannot_be(
 ) -> None:
     """Else a kill and a correction would let the counter fall below what was scraped."""
     name = polled.poller.account.name
-    keeper = Keeper(file, lambda: [polled.poller])
+    saver = StateSaver(file, lambda: [polled.poller])
     shown: list[str] = []
     write = file.save
 
     def save(texts: dict[str, str], memories: dict[str, str]) -> None:
-        keeper.publish(name, lambda: shown.append("later"))  # of a poll that ends meanwhile
+        saver.publish(name, lambda: shown.append("later"))  # of a poll that ends meanwhile
         assert shown == []
         if fails:
             raise OSError(28, "No space left on device")
@@ -147,11 +148,11 @@ def test_results_are_shown_once_they_are_saved_or_cannot_be(
     monkeypatch.setattr(file, "save", save)
 
     async def test() -> None:
-        keeper.publish(name, lambda: shown.append("first"))
-        await keeper.save()
+        saver.publish(name, lambda: shown.append("first"))
+        await saver.save()
         assert shown == ["first"]
         monkeypatch.setattr(file, "save", write)
-        await keeper.save()
+        await saver.save()
         assert shown == ["first", "later"]
 
     asyncio.run(test())
@@ -162,17 +163,17 @@ def test_what_an_account_published_before_a_reload_is_not_shown_after_it(
 ) -> None:
     """Whether it waits for a save or is being saved."""
     name = polled.poller.account.name
-    keeper = Keeper(file, lambda: [polled.poller])
+    saver = StateSaver(file, lambda: [polled.poller])
     shown: list[str] = []
 
     async def test() -> None:
-        keeper.publish(name, lambda: shown.append("waits"))
-        keeper.withdraw(name)
-        await keeper.save()
-        keeper.publish(name, lambda: shown.append("is being saved"))
-        saving = asyncio.create_task(keeper.save())
+        saver.publish(name, lambda: shown.append("waits"))
+        saver.withdraw(name)
+        await saver.save()
+        saver.publish(name, lambda: shown.append("is being saved"))
+        saving = asyncio.create_task(saver.save())
         await asyncio.sleep(0)
-        keeper.withdraw(name)
+        saver.withdraw(name)
         await saving
 
     asyncio.run(test())
@@ -187,16 +188,16 @@ def test_saved_marks_stay_until_the_first_poll_has_ended(
     assert window is not None
     polled.poller.ledger.record("late", window, {Field.COST_USD: 1.0}, 0.0)
     polled.poller.ledger.release(1.0, 1.0)
-    asyncio.run(Keeper(StateFile(str(path)), lambda: [polled.poller]).close())
+    asyncio.run(StateSaver(StateFile(str(path)), lambda: [polled.poller]).close())
     before = path.read_text()
     after = make_polled(polled.vendor)
-    keeper = Keeper(StateFile(str(path)), lambda: [after.poller])
-    keeper.restore(after.poller.account, after.poller.ledger)
+    saver = StateSaver(StateFile(str(path)), lambda: [after.poller])
+    saver.restore(after.poller.account, after.poller.ledger)
     after.poller.ledger.record(ACCOUNT_SCOPE + "summary", window, {Field.COST_USD: 6.0}, 0.0)
-    asyncio.run(keeper.save())
+    asyncio.run(saver.save())
     assert path.read_text() == before
     after.poll()
-    asyncio.run(keeper.close())
+    asyncio.run(saver.close())
     assert '"cost_usd":6.0' in path.read_text()
 
 
@@ -222,16 +223,16 @@ def test_a_birth_is_saved_when_its_0_was_served(
     async def test(_: VirtualLoop) -> None:
         nonlocal served
         monkeypatch.setattr("asyncio.to_thread", at_once)  # a thread takes no virtual time
-        keeper = Keeper(file, lambda: [polled.poller], served=lambda _: served)
-        assert keeper.saved(name) == float("-inf")
-        keeper.changed(name)
-        running = asyncio.create_task(keeper.run())
+        saver = StateSaver(file, lambda: [polled.poller], served=lambda _: served)
+        assert saver.saved(name) == float("-inf")
+        saver.changed(name)
+        running = asyncio.create_task(saver.run())
         await asyncio.sleep(60)
-        assert (saved(), keeper.saved(name)) == (None, 99.0)
+        assert (saved(), saver.saved(name)) == (None, 99.0)
         served = 101.0
         await asyncio.sleep(3 * LOOK_EVERY)
-        assert (saved(), keeper.saved(name)) == ({Field.COST_USD: 0.0}, 101.0)
-        ledger.release(110.0, keeper.saved(name))
+        assert (saved(), saver.saved(name)) == ({Field.COST_USD: 0.0}, 101.0)
+        ledger.release(110.0, saver.saved(name))
         running.cancel()
 
     in_virtual_time(test)
@@ -242,17 +243,17 @@ def test_a_save_that_fails_knows_no_births(
     file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their zeros end after `zero` then, as without a scrape."""
-    keeper = Keeper(file, lambda: [polled.poller], served=lambda _: 5.0)
+    saver = StateSaver(file, lambda: [polled.poller], served=lambda _: 5.0)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        asyncio.run(keeper.save())
-    assert keeper.saved("prod") == float("-inf")
-    asyncio.run(keeper.save())
-    assert keeper.saved("prod") == 5.0
+        asyncio.run(saver.save())
+    assert saver.saved("prod") == float("-inf")
+    asyncio.run(saver.save())
+    assert saver.saved("prod") == 5.0
 
 
 def test_a_disk_that_fails_is_told_once(
@@ -263,7 +264,7 @@ def test_a_disk_that_fails_is_told_once(
 ) -> None:
     """Polling goes on, later saves are tried, and the next trouble is told again."""
     told: list[bool] = []
-    keeper = Keeper(file, lambda: [polled.poller], told.append)
+    saver = StateSaver(file, lambda: [polled.poller], told.append)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -273,8 +274,8 @@ def test_a_disk_that_fails_is_told_once(
             with monkeypatch.context() as patched:
                 if broken:
                     patched.setattr("os.fsync", full)
-                await keeper.save()
-                assert keeper._changed.is_set() is broken
+                await saver.save()
+                assert saver._changed.is_set() is broken
 
     with caplog.at_level(logging.INFO):
         asyncio.run(saves())
@@ -291,7 +292,7 @@ def test_only_what_changed_is_written_anew(
     file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A poll of one account does not have all the others encoded, and none on the event loop."""
-    keeper = Keeper(file, lambda: [polled.poller])
+    saver = StateSaver(file, lambda: [polled.poller])
     encoded: list[Marks] = []
 
     def noted(marks: Marks) -> str:
@@ -299,12 +300,12 @@ def test_only_what_changed_is_written_anew(
         encoded.append(marks)
         return encode(marks)
 
-    monkeypatch.setattr("sandbox_exporter.poll.keeper.encode", noted)
+    monkeypatch.setattr("sandbox_exporter.ledger.state_saver.encode", noted)
 
     async def saves() -> None:
         for account in (None, "other", polled.poller.account.name):
-            keeper.changed(account)
-            await keeper.save()
+            saver.changed(account)
+            await saver.save()
 
     asyncio.run(saves())
     assert len(encoded) == 2
@@ -357,9 +358,9 @@ def test_accounts_that_are_gone_are_forgotten_after_their_month(
 
     async def run(now: float, pollers: list[AccountPoller]) -> list[str]:
         monkeypatch.setattr("time.time", lambda: now)
-        keeper = Keeper(StateFile(str(path)), lambda: pollers)
-        await keeper.close()
-        return list(keeper._texts)
+        saver = StateSaver(StateFile(str(path)), lambda: pollers)
+        await saver.close()
+        return list(saver._texts)
 
     there = [identity(ACCOUNT)]
     assert asyncio.run(run(polled.clocks.wall, [polled.poller])) == there
@@ -376,9 +377,9 @@ def test_an_old_files_lifetime_marks_are_bounded_too(
 
     async def run(now: float) -> list[str]:
         monkeypatch.setattr("time.time", lambda: now)
-        keeper = Keeper(StateFile(str(path)), list)
-        await keeper.close()
-        return list(keeper._texts)
+        saver = StateSaver(StateFile(str(path)), list)
+        await saver.close()
+        return list(saver._texts)
 
     now = 1_794_000_000.0
     assert asyncio.run(run(now)) == ["gone"]

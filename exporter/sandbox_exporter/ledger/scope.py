@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase
+from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month, MonthClose, Phase
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.poll.state import LIFETIME, SHOWN
 from sandbox_exporter.snapshot import Usage
+
+LIFETIME = "lifetime"
+"""The period of totals that never start again."""
+SHOWN = "shown"
+"""The period that holds no totals, but when those of a closed month were first shown (Unix s)."""
+Marks = Mapping[str, Mapping[str, Mapping[Field, float]]]
+"""Period (a month as YYYY-MM, `lifetime` or `shown`) to scope to a number for each field."""
 
 NOISE = 1e-9
 """Relative difference below which a lower total is float noise, not a correction."""

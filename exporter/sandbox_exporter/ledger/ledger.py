@@ -3,7 +3,7 @@
 Promises kept here: a counter is the usage of the billing month, never falls within it, shows 0
 before a new month's first value and until the vendor has reset, and a series that first appears
 while the exporter runs is born at 0. Which month and phase it is comes from the clock alone
-(`billing`); only with a state file is a closed month waited for that could not be asked in time.
+(`month`); only with a state file is a closed month waited for that could not be asked in time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Set
 
-from sandbox_exporter.billing import LONGEST_CLOSE, Month, MonthClose, Phase, Window
 from sandbox_exporter.errors import NotResetError
+from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month, MonthClose, Phase, Window
+from sandbox_exporter.ledger.scope import LIFETIME, NOISE, SHOWN, Late, Marks, Moment, Scope, moment
 from sandbox_exporter.model import KINDS, Kind, Readings
-from sandbox_exporter.poll.scope import NOISE, Late, Moment, Scope, moment
-from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks
 from sandbox_exporter.snapshot import Usage
 
 ACCOUNT_SCOPE = "\0"

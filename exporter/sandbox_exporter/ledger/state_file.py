@@ -21,18 +21,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from sandbox_exporter.billing import Month
+from sandbox_exporter.ledger.month import Month
+from sandbox_exporter.ledger.scope import LIFETIME, SHOWN, Marks
 from sandbox_exporter.model import Field
 
-LIFETIME = "lifetime"
-"""The period of totals that never start again."""
-SHOWN = "shown"
-"""The period that holds no totals, but when those of a closed month were first shown (Unix s)."""
 FORMAT = "sandbox-usage-exporter state"
 VERSION = 1
-
-Marks = Mapping[str, Mapping[str, Mapping[Field, float]]]
-"""Period (a month as YYYY-MM, `lifetime` or `shown`) to scope to a number for each field."""
 
 _NONE: Mapping[str, str] = {}
 

@@ -9,13 +9,14 @@ import math
 import time
 from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
+from typing import Protocol
 
-from sandbox_exporter.billing import LONGEST_CLOSE, Month
 from sandbox_exporter.config.model import Account
+from sandbox_exporter.ledger.ledger import Ledger
+from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month
+from sandbox_exporter.ledger.scope import LIFETIME, SHOWN, Marks
+from sandbox_exporter.ledger.state_file import StateFile, encode
 from sandbox_exporter.model import Readings
-from sandbox_exporter.poll.account import AccountPoller
-from sandbox_exporter.poll.ledger import Ledger
-from sandbox_exporter.poll.state import LIFETIME, SHOWN, Marks, StateFile, encode
 from sandbox_exporter.vendors import Provider, identity
 from sandbox_exporter.vendors.base import Remembering
 
@@ -32,7 +33,31 @@ _STEP = 500
 log = logging.getLogger("sandbox_exporter.poll")
 
 
-class Keeper:
+class Poller(Protocol):
+    """What fills a ledger, as far as saving asks."""
+
+    @property
+    def account(self) -> Account:
+        """Whose ledger it is."""
+        ...
+
+    @property
+    def provider(self) -> Provider:
+        """What may have to remember something beside the ledger."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counters."""
+        ...
+
+    @property
+    def tried(self) -> bool:
+        """Whether a first poll has ended, well or not."""
+        ...
+
+
+class StateSaver:
     """Restores ledgers from a state file, and saves them when polls changed them.
 
     What a poll brought is shown only once it is saved, or cannot be: so whatever was scraped is in
@@ -45,7 +70,7 @@ class Keeper:
     def __init__(
         self,
         file: StateFile,
-        pollers: Callable[[], Iterable[AccountPoller]],
+        pollers: Callable[[], Iterable[Poller]],
         told: Callable[[bool], None] = lambda _: None,
         served: Callable[[str], float] = lambda _: -math.inf,
     ) -> None:

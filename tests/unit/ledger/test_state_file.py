@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sandbox_exporter.ledger.scope import LIFETIME, Marks
+from sandbox_exporter.ledger.state_file import FORMAT, VERSION, StateFile, encode
 from sandbox_exporter.model import Field
-from sandbox_exporter.poll.state import FORMAT, LIFETIME, VERSION, Marks, StateFile, encode
 
 MARKS: dict[str, Marks] = {
     "seacloud prod": {
@@ -139,7 +140,7 @@ def test_two_processes_cannot_have_one_file(file: Path) -> None:
     first = StateFile(str(file))
     with pytest.raises(OSError, match=r"state_file: .*state.json is in use by another process"):
         StateFile(str(file))
-    code = f"from sandbox_exporter.poll.state import StateFile; StateFile({str(file)!r})"
+    code = f"from sandbox_exporter.ledger.state_file import StateFile; StateFile({str(file)!r})"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert b"is in use by another process" in other.stderr
     first.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from sandbox_exporter.billing import Month, MonthClose, Window
+from sandbox_exporter.ledger.ledger import ACCOUNT_SCOPE, Ledger
+from sandbox_exporter.ledger.month import Month, MonthClose, Window
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.poll.ledger import ACCOUNT_SCOPE, Ledger
 
 CLOSE = MonthClose(settle=300.0, zero=120.0)
 OCTOBER, NOVEMBER = Month(2026, 10), Month(2026, 11)
@@ -396,3 +399,13 @@ def test_a_clock_set_back_into_the_zeros_does_not_bring_them_back(ledger: Ledger
     record(ledger, SUMMARY, TURN + 430, {COST: 3.0})
     assert cost(ledger, SUMMARY, TURN + 430) == 3.0
     assert cost(ledger, SUMMARY, TURN + 400) == 3.0
+
+
+def test_counting_needs_neither_file_locks_nor_those_who_ask() -> None:
+    """A fresh interpreter that imports the ledger loads no lock, no poll and no vendor."""
+    code = "import sys, sandbox_exporter.ledger.ledger; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    assert "sandbox_exporter.ledger.ledger" in loaded
+    kept_out = {"fcntl", *(f"sandbox_exporter.{name}" for name in ("poll", "vendors", "config"))}
+    assert kept_out.isdisjoint(loaded)

@@ -1,0 +1,1 @@
+"""Counters that never fall: months, their marks, and the state file that keeps them."""
