@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from sandbox_exporter.config.model import Config, SecretRef
 from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.selfmetrics import AccountMetrics
 from sandbox_exporter.ledger.month import MonthClose
+from sandbox_exporter.model import Field
 from tests.unit.daemons import Running, Start, Vendor, account, cost
 
 pytestmark = pytest.mark.anyio
@@ -212,6 +214,36 @@ async def test_what_was_seen_counts_once_it_is_saved(
     daemon._pipeline.keeper.changed("prod")
     await daemon._pipeline.keeper.save()
     assert daemon._pipeline.served("prod") == page.taken["prod"]
+
+
+async def test_a_birth_is_not_seen_on_a_snapshot_from_before_it(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """Results are shown once they are saved; what was born meanwhile is not among them."""
+    daemon = Running(Config((account(vendor),), state_file=str(tmp_path / "state.json"))).daemon
+    pipeline, keeper = daemon._pipeline, daemon._pipeline.keeper
+    assert keeper is not None
+    (poller,) = pipeline.pollers.values()
+    daemon.publisher.restart([poller.snapshot()])
+    await poller.poll()
+    assert poller.window is not None
+
+    async def scraped() -> float | None:
+        """What is shown of the newborn once all that was published is saved and scraped."""
+        for _ in range(2):  # what is saved, and that it was scraped
+            await keeper.save()
+            await daemon.publisher.render()
+            daemon.publisher.scraped(daemon.publisher.page)
+            keeper.changed("prod")
+        poller.ledger.release(time.monotonic(), pipeline.served("prod"))
+        return poller.ledger.show("new", time.time()).counters.get(Field.COST_USD)
+
+    daemon._publish(poller.snapshot())
+    poller.ledger.record("new", poller.window, {Field.COST_USD: 2.0}, time.monotonic())
+    assert await scraped() == 0.0
+    daemon._publish(poller.snapshot())
+    assert await scraped() == 2.0
+    await daemon.stop()
 
 
 async def test_a_start_that_fails_costs_no_marks(

@@ -201,6 +201,25 @@ def test_a_scrape_has_seen_what_its_page_shows(in_virtual_time: InVirtualTime) -
     in_virtual_time(test)
 
 
+def test_what_is_shown_late_counts_from_when_it_was_taken(
+    in_virtual_time: InVirtualTime,
+) -> None:
+    """A snapshot that waited for a save holds nothing that came after it was taken."""
+
+    async def test(loop: VirtualLoop) -> None:
+        publisher = Publisher(SelfMetrics(), loop.time)
+        publisher.restart([account(1.0)])
+        taken = loop.time()
+        await asyncio.sleep(10)
+        publisher.publish(account(2.0), taken)
+        assert publisher.taken["a"] == taken
+        await publisher.render()
+        publisher.scraped(publisher.page)
+        assert publisher.served("a") == taken
+
+    in_virtual_time(test)
+
+
 def test_a_scrape_of_anothers_publication_has_not_seen_ones_own(
     in_virtual_time: InVirtualTime,
 ) -> None:

@@ -361,6 +361,16 @@ def test_prune_drops_templates_without_usage_this_month(ledger: Ledger) -> None:
     assert cost(ledger, "gone", TURN - 60) is None
 
 
+def test_a_template_that_is_pruned_leaves_no_birth_behind(ledger: Ledger) -> None:
+    """Its zeros need not be seen by anyone, and the next poll does not stumble over them."""
+    ledger.begin(NOON)
+    ledger.record("gone", Window(OCTOBER, OCTOBER.start, TURN), {COST: 4.0}, clock=100.0)
+    assert ledger.born(99.0, 100.0)
+    ledger.prune(set(), NOVEMBER)
+    assert not ledger.born(99.0, 100.0)
+    ledger.release(200.0, served=0.0)
+
+
 def test_latest_is_the_vendors_word_for_a_month(ledger: Ledger) -> None:
     """Totals of the month that is asked for, none if it was not polled, and the levels of now."""
     assert ledger.latest("tpl", NOVEMBER) == {}

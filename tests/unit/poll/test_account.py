@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox_exporter.ledger.month import Month, MonthClose
+from sandbox_exporter.errors import Reason, UpstreamError
+from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month, MonthClose
 from sandbox_exporter.model import Field, Template
 from sandbox_exporter.poll.context import Timing
 from tests.unit.poll.published import costs
@@ -97,5 +98,27 @@ def test_a_months_turn_drops_templates_that_are_gone(
     assert "gone" in polled.poller.ledger.templates()
     polled.poll(after=month.end + 3600 - polled.clocks.wall)
     assert "gone" in polled.poller.ledger.templates()  # it had usage in the month that closed
+    polled.poll(after=60.0)
+    assert "gone" in polled.poller.ledger.templates()  # for as long as that may be shown
     polled.poll(after=month.next().end + 3600 - polled.clocks.wall)
     assert polled.poller.ledger.templates() == ["stays"]
+
+
+def test_a_months_turn_keeps_a_listed_template_that_did_not_answer(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled
+) -> None:
+    """However long it fails, a lifetime counter is not below what it showed before."""
+    vendor = fake_vendor("a", "b")
+    vendor.use("b", 5.0, sessions=7.0)
+    polled = make_polled(vendor)
+    polled.poll()
+    month = Month.at(polled.clocks.wall)
+    vendor.failures["b"] = UpstreamError(Reason.SERVER, "HTTP 500", status=500)
+    for turn in (month.end, month.next().end, month.next().next().end):
+        polled.poll(after=turn + LONGEST_CLOSE + 3600 - polled.clocks.wall)
+    vendor.failures.clear()
+    vendor.use("b", 1.0, sessions=3.0)
+    polled.poll(after=600.0)
+    usage = {t.template.id: t.usage for t in polled.poller.snapshot().templates}
+    assert usage["b"].readings[Field.SESSIONS] == 3.0
+    assert usage["b"].counters[Field.SESSIONS] == 7.0
