@@ -16,7 +16,7 @@ from tests.campaign.load import Load
 from tests.campaign.report import Report
 
 _LONG = Plan(seed=0, behaviours=10_000, seacloud=50, dreadnode=20, lasting=4)
-_SHORT = Plan(seed=0, behaviours=300, seacloud=20, dreadnode=3, lasting=0)
+_SHORT = Plan(seed=0, behaviours=180, seacloud=20, dreadnode=3, lasting=0)
 _PARTS = ("hostile", "crashes", "days", "load", "decoding")
 
 
