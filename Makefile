@@ -27,7 +27,7 @@ test: ## every test, with the real servers
 coverage: ## the unit tests once more, traced, and the gate on what they cover
 	@scripts/setup dev
 	@scripts/real-servers
-	$(BIN)/pytest $(PARALLEL) -m "not no_cover" --cov tests/unit
+	$(BIN)/pytest $(PARALLEL) -m "not no_cover" tests/unit --cov
 
 test-stores: ## queries, rules and dashboards on Prometheus 2.53 and 3.x and on VictoriaMetrics
 	@scripts/setup dev
