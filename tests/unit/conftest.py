@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import math
 import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from sandbox_exporter.config.model import Config
 from sandbox_exporter.daemon import Daemon
 from sandbox_exporter.web.server import Server
 from tests.unit.daemons import Running, Start, Vendor
+
+_ROOT = Path(__file__).parents[2]
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -81,3 +86,14 @@ async def start(vendor: Vendor) -> AsyncIterator[Start]:
     yield start
     for daemon in started:
         await daemon.stop()
+
+
+@pytest.fixture
+def metrics_doc() -> ModuleType:
+    """The script that writes docs/metrics.md."""
+    spec = importlib.util.spec_from_file_location("metrics_doc", _ROOT / "scripts/metrics_doc.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

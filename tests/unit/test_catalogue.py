@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 from sandbox_exporter.catalogue import ACCOUNT_METRICS, TEMPLATE_METRICS, Type, catalogue, source_of
 from sandbox_exporter.model import KINDS, Field
@@ -37,18 +34,7 @@ def test_every_quantity_has_a_metric() -> None:
     assert shown == set(Field) == set(KINDS)
 
 
-@pytest.fixture
-def generator() -> ModuleType:
-    """The script that writes the page."""
-    spec = importlib.util.spec_from_file_location("metrics_doc", ROOT / "scripts/metrics_doc.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_documentation_lists_what_is_served(generator: ModuleType) -> None:
+def test_the_documentation_lists_what_is_served(metrics_doc: ModuleType) -> None:
     """`make docs` was run after the last change to the catalogue."""
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    assert page == generator.render(catalogue())
+    assert page == metrics_doc.render(catalogue())

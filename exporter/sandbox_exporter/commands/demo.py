@@ -16,7 +16,6 @@ from sandbox_exporter.vendors.simulated import accounts, stand_ins
 
 POLL_INTERVAL = 10.0
 """Seconds between polls: the shortest allowed, as these calls cost nothing."""
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -45,11 +44,5 @@ async def _demo(listen: str) -> None:
 def _polled(simulator: ServedSimulator) -> str:
     """How many accounts of which vendors are polled, as a sentence."""
     counts = Counter(account.provider for account in simulator.simulation.accounts.values())
-    parts = [
-        f"{_NUMBERS[n] if n < len(_NUMBERS) else n} of simulated {VENDORS[provider].title}"
-        for provider, n in counts.items()
-    ]
-    first, *rest = parts
-    noun = "account" if counts.most_common()[0][1] == 1 else "accounts"
-    text = " and ".join([first.replace(" of", f" {noun} of", 1), *rest])
-    return f"{text[:1].upper()}{text[1:]} are polled."
+    each = (f"{count} of {VENDORS[provider].title}" for provider, count in counts.items())
+    return f"Simulated accounts are polled: {', '.join(each)}."

@@ -13,8 +13,8 @@ from typing import Protocol
 from sandbox_exporter.errors import AnswerError, Reason, UpstreamError
 from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.ledger.month import Window
-from sandbox_exporter.model import Field, Readings, Template
-from sandbox_exporter.poll.explain import Residual, differs
+from sandbox_exporter.model import Readings, Template
+from sandbox_exporter.poll.explain import Residual, is_active
 from sandbox_exporter.poll.sweep import Sweep, SweepResult
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog
@@ -158,8 +158,6 @@ class AtOnceRound:
                 return
             residual.take(template_id, {}, usage)
         after = self._ledger.latest(template_id, window.month)
-        active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (
-            differs(before, after) and bool(before)
-        )
         result.answered += 1
+        active = is_active(before, after)
         self._book.answered(entry, poll=self._poll, window=window, active=active, clock=clock)

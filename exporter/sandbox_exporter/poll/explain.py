@@ -156,6 +156,11 @@ def differs(before: Readings, after: Readings) -> bool:
     return any(after.get(f, 0.0) != before.get(f, 0.0) for f in EXPLAINED_FIELDS)
 
 
+def is_active(before: Readings, after: Readings) -> bool:
+    """Whether an answer shows running sandboxes, or another usage than the one before it."""
+    return after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (bool(before) and differs(before, after))
+
+
 def _step(field: Field, decimals: Mapping[Field, int], rounding: Rounding) -> float:
     """The step to which values are rounded, in base units; 0 where they are not."""
     places = decimals.get(field, rounding.decimals)

@@ -11,7 +11,7 @@ from sandbox_exporter.errors import AnswerError, NotResetError, Reason, Upstream
 from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.ledger.month import Window
 from sandbox_exporter.model import Field, Readings
-from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual, differs
+from sandbox_exporter.poll.explain import EXPLAINED_FIELDS, Residual, differs, is_active
 from sandbox_exporter.poll.search import Search
 from sandbox_exporter.poll.templates import Entry, TemplateBook
 from sandbox_exporter.supervisor import FaultLog
@@ -167,7 +167,7 @@ class Sweep:
         result.corrections += corrected
         self._residual.take(template_id, before, after)
         changed = differs(before, after)
-        active = after.get(Field.RUNNING_SANDBOXES, 0.0) > 0 or (changed and bool(before))
+        active = is_active(before, after)
         self._book.answered(entry, poll=self._poll, window=window, active=active, clock=clock)
         return changed
 
