@@ -95,7 +95,7 @@ class Schedule:
         self._shown: Hashable = None
         """For what moment was published last."""
         self._bound: asyncio.Timeout | None = None
-        """What ends the poll that runs now, when it is overdue."""
+        """What ends the part of a poll that runs now, when it is overdue."""
         self._overdue = 0.0
         self._waiting: _Waiting | None = None
 
@@ -117,7 +117,7 @@ class Schedule:
                 self._poller.faults.note("poll", fault)
                 self._poller.fail(INTERNAL_ERROR)
             self._publish_now()
-            # By the next poll the vendor would have closed them; until then they only take memory.
+            # The pool lets go of idle ones after 5 s anyway; until then they only take memory.
             with suppress(UpstreamError):  # a fault, which is logged
                 await self._poller.faults.contain("connections", self._disconnect())
             # What the request limit left over goes on a minute later, however long the interval.
@@ -130,10 +130,10 @@ class Schedule:
             await self._poller.poll(self._publish_now)
 
     async def _disconnect(self) -> None:
-        await self._poller.client.aclose()
+        await self._bounded(_GRACE, self._poller.client.aclose())
 
     async def _bounded(self, seconds: float, work: Coroutine[None, None, None]) -> None:
-        """Runs a poll; raises `TimeoutError` after `seconds`.
+        """Runs a poll, or what ends it; raises `TimeoutError` after `seconds`.
 
         Should the timer for that not fire, the look at the clock each second ends it.
         """

@@ -392,6 +392,21 @@ def test_no_connection_stays_open_between_polls(
     in_virtual_time(test)
 
 
+def test_connections_that_do_not_close_delay_no_poll(
+    fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
+) -> None:
+    """A peer may leave the end of its connection unanswered."""
+
+    async def test(loop: VirtualLoop) -> None:
+        account = Scheduled(loop, fake_vendor("a"), make_polled)
+        client: Any = account.poller.client
+        client.aclose = asyncio.Event().wait
+        await account.run(130)
+        assert len(account.polls) == 3
+
+    in_virtual_time(test)
+
+
 def test_a_look_that_fails_keeps_no_other_account_from_its_look(
     fake_vendor: type[FakeVendor], make_polled: MakePolled, in_virtual_time: InVirtualTime
 ) -> None:
