@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -52,8 +52,8 @@ class Daemon:
     async def start(self) -> None:
         """Starts polling; the first poll of each account begins at once."""
         pipeline = self._pipeline
-        if pipeline.keeper is not None:
-            self._background.append(self._spawn("state file", pipeline.keeper.run))
+        if pipeline.saver is not None:
+            self._background.append(self._spawn("state file", pipeline.saver.run))
         if pipeline.scraped:
             self._background.append(self._spawn("publisher", self.publisher.run, attempts=3))
         if pipeline.telemetry is not None:
@@ -69,12 +69,12 @@ class Daemon:
         self._stopped = True
         await end([*self._swaps, *self._tasks.values(), *self._background])
         pipeline = self._pipeline
-        if pipeline.keeper is not None:
-            await self._close("state file", pipeline.keeper.close())
+        if pipeline.saver is not None:
+            await self._contained("state file", pipeline.saver.close())
         if pipeline.telemetry is not None:
-            await self._close("OTLP", pipeline.telemetry.close())
+            await self._contained("OTLP", pipeline.telemetry.close())
         for poller in pipeline.pollers.values():
-            await self._close("client", poller.client.aclose())
+            await self._contained("client", poller.client.aclose())
 
     async def reload(self) -> None:
         """Swaps the whole configuration, or raises `ConfigError` and keeps the old one.
@@ -114,11 +114,10 @@ class Daemon:
         for name, secret in secrets.items():
             kept[name].client.use(secret)
         replaced = [p for name, p in self._pipeline.pollers.items() if name not in kept]
-        await end([self._unschedule(poller.account.name) for poller in replaced])
+        await end([self._unschedule(poller.name) for poller in replaced])
+        await self._save(replaced)
         labels = {(account.provider, account.name) for account in config.accounts}
         for poller in replaced:
-            if self._pipeline.keeper is not None:
-                self._pipeline.keeper.withdraw(poller.account.name)
             successor = built.get(poller.account.name)
             if successor is not None and successor.ledger is poller.ledger:
                 successor.resume(poller)
@@ -130,13 +129,23 @@ class Daemon:
         self._run(config)
         log.info("configuration reloaded", extra={"accounts": len(config.accounts)})
         for poller in replaced:
-            await self._close("client", poller.client.aclose())
+            await self._contained("client", poller.client.aclose())
         if replaced:
             gc.unfreeze()  # they may be among what `freeze` spared collections
 
-    async def _close(self, name: str, closing: Coroutine[object, object, None]) -> None:
+    async def _save(self, ended: Sequence[AccountPoller]) -> None:
+        """Saves what polls have brought that ended, published or not: it is about to be shown."""
+        saver = self._pipeline.saver
+        if saver is None or not ended:
+            return
+        for poller in ended:
+            saver.withdraw(poller.name)
+            saver.changed(poller.name)
+        await self._contained("state file", saver.save())
+
+    async def _contained(self, name: str, work: Coroutine[object, object, None]) -> None:
         with suppress(UpstreamError):  # a fault, which is logged
-            await self._faults.contain(name, closing)
+            await self._faults.contain(name, work)
 
     def _spawn(
         self, name: str, work: Callable[[], Awaitable[None]], *, attempts: int = 0
@@ -161,10 +170,10 @@ class Daemon:
     def _publish(self, account: AccountSnapshot) -> None:
         """Shows an account's results; with a state file once they are saved."""
         show = partial(self.publisher.publish, account, time.monotonic())
-        if self._pipeline.keeper is None:
+        if self._pipeline.saver is None:
             show()
         else:
-            self._pipeline.keeper.publish(account.account, show)
+            self._pipeline.saver.publish(account.account, show)
 
     def _unchanged(self, config: Config) -> dict[str, AccountPoller]:
         """Pollers that a new configuration would make just the same."""
@@ -181,9 +190,16 @@ class Daemon:
         }
 
     def _run(self, config: Config) -> None:
-        """Starts the tasks of accounts that have none, and shows what is known of each."""
+        """Starts the tasks of accounts that have none, and shows what is known of each.
+
+        Of those that go on it stays what they published last.
+        """
         pipeline = self._pipeline
-        self.publisher.restart(poller.snapshot() for poller in pipeline.pollers.values())
+        shown = {account.account: account for account in self.publisher.snapshot.accounts}
+        self.publisher.restart(
+            shown[name] if name in self._tasks else poller.snapshot()
+            for name, poller in pipeline.pollers.items()
+        )
         for index, account in enumerate(config.accounts):
             if account.name not in self._tasks:
                 self._schedules[account.name] = schedule = Schedule(

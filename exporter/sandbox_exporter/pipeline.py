@@ -45,7 +45,7 @@ def compose(config: Config, *, scraped: bool = True, sent: bool = True) -> Pipel
         if config.state_file:
             file = undo.enter_context(closing(StateFile(config.state_file)))
             saved = lambda ok: metrics.state_saved(ok=ok)  # noqa: E731 - by its name
-            pipeline.keeper = StateSaver(file, pipeline.all_pollers, saved, pipeline.seen)
+            pipeline.saver = StateSaver(file, pipeline.all_pollers, saved, pipeline.seen)
         pipeline.pollers = pipeline.build_pollers(config)
         undo.pop_all()
     return pipeline
@@ -63,7 +63,7 @@ class Pipeline:
     """Sends the same over OTLP, if it is on."""
     scraped: bool
     """Whether pages are served."""
-    keeper: StateSaver | None = None
+    saver: StateSaver | None = None
     """Keeps the counters' marks in the state file, if there is one."""
     pollers: Mapping[str, AccountPoller] = field(default_factory=dict)
     """By the name of the account, in the order of the configuration."""
@@ -84,12 +84,12 @@ class Pipeline:
 
     def _build(self, account: Account, config: Config) -> AccountPoller:
         before = self.pollers.get(account.name)
-        if before is not None and identity(before.account) == identity(account):
+        if before is not None and before.identity == identity(account):
             ledger = before.ledger
         else:
             ledger = Ledger(config.month_close)
-            if self.keeper is not None:
-                self.keeper.restore(account, ledger)
+            if self.saver is not None:
+                self.saver.restore(identity(account), ledger)
         poller = build_poller(
             account,
             config,
@@ -97,8 +97,8 @@ class Pipeline:
             served=partial(self.served, account.name),
             ledger=ledger,
         )
-        if self.keeper is not None:
-            self.keeper.recall(account, poller.provider)
+        if self.saver is not None:
+            self.saver.recall(poller)
         return poller
 
     def all_pollers(self) -> Iterable[AccountPoller]:
@@ -107,7 +107,7 @@ class Pipeline:
 
     def served(self, account: str) -> float:
         """What has been seen of an account, as far as a restart would know it (monotonic)."""
-        return self.keeper.saved(account) if self.keeper else self.seen(account)
+        return self.saver.saved(account) if self.saver else self.seen(account)
 
     def seen(self, account: str) -> float:
         """When what everybody who is served has seen of an account was taken (monotonic)."""

@@ -5,7 +5,7 @@ import gc
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sandbox_exporter.errors import ConfigError, Problem
 from sandbox_exporter.exposition.selfmetrics import AccountMetrics
 from sandbox_exporter.ledger.month import MonthClose
 from sandbox_exporter.model import Field
+from sandbox_exporter.snapshot import AccountSnapshot
 from tests.unit.daemons import Running, Start, Vendor, account, cost
 
 pytestmark = pytest.mark.anyio
@@ -195,9 +196,9 @@ async def test_a_disk_that_fails_shows_on_the_page(
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        await running.daemon._pipeline.keeper.save()
+        await running.daemon._pipeline.saver.save()
         await running.until(cost(5.0), f"{saved} 0.0")
-    await running.daemon._pipeline.keeper.save()
+    await running.daemon._pipeline.saver.save()
     await running.until(f"{saved} 1.0")
 
 
@@ -211,8 +212,8 @@ async def test_what_was_seen_counts_once_it_is_saved(
     page = daemon.publisher.page
     daemon.publisher.scraped(page)
     assert daemon._pipeline.served("prod") == float("-inf")
-    daemon._pipeline.keeper.changed("prod")
-    await daemon._pipeline.keeper.save()
+    daemon._pipeline.saver.changed("prod")
+    await daemon._pipeline.saver.save()
     assert daemon._pipeline.served("prod") == page.taken["prod"]
 
 
@@ -221,8 +222,8 @@ async def test_a_birth_is_not_seen_on_a_snapshot_from_before_it(
 ) -> None:
     """Results are shown once they are saved; what was born meanwhile is not among them."""
     daemon = Running(Config((account(vendor),), state_file=str(tmp_path / "state.json"))).daemon
-    pipeline, keeper = daemon._pipeline, daemon._pipeline.keeper
-    assert keeper is not None
+    pipeline, saver = daemon._pipeline, daemon._pipeline.saver
+    assert saver is not None
     (poller,) = pipeline.pollers.values()
     daemon.publisher.restart([poller.snapshot()])
     await poller.poll()
@@ -231,10 +232,10 @@ async def test_a_birth_is_not_seen_on_a_snapshot_from_before_it(
     async def scraped() -> float | None:
         """What is shown of the newborn once all that was published is saved and scraped."""
         for _ in range(2):  # what is saved, and that it was scraped
-            await keeper.save()
+            await saver.save()
             await daemon.publisher.render()
             daemon.publisher.scraped(daemon.publisher.page)
-            keeper.changed("prod")
+            saver.changed("prod")
         poller.ledger.release(time.monotonic(), pipeline.served("prod"))
         return poller.ledger.show("new", time.time()).counters.get(Field.COST_USD)
 
@@ -293,6 +294,30 @@ async def test_numbers_outlive_a_reload_during_an_outage(vendor: Vendor, start: 
         cost(5.0, level="template"),
     )
     assert 'sandbox_last_success_timestamp_seconds{provider="seacloud"' in running.text
+
+
+@pytest.mark.parametrize("budget", [None, 9.0])
+async def test_a_reload_shows_nothing_that_is_not_saved(
+    budget: float | None, vendor: Vendor, start: Start, tmp_path: Path
+) -> None:
+    """Nor of an account that goes on as it is, whose poll has brought more than it published."""
+    path = tmp_path / "state.json"
+    config = Config((account(vendor),), state_file=str(path))
+    running = await start(config)
+    await running.until(cost(5.0))
+    publisher, shown = running.daemon.publisher, []
+    restart = publisher.restart
+
+    def noted(accounts: Iterable[AccountSnapshot]) -> None:
+        restart(accounts)
+        (now,) = publisher.snapshot.accounts
+        shown.append((now.usage.counters[Field.COST_USD], '"cost_usd":6.0' in path.read_text()))
+
+    publisher.restart = noted
+    vendor.cost = 6.0
+    await running.daemon._pipeline.pollers["prod"].poll()
+    await running.reload(replace(config, accounts=(account(vendor, budget_usd=budget),)))
+    assert shown == [(5.0, False) if budget is None else (6.0, True)]
 
 
 async def test_no_account_is_missing_once_others_can_ask(vendor: Vendor) -> None:

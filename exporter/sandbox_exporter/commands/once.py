@@ -31,6 +31,6 @@ async def _poll(config: Config) -> Publisher:
         # What is printed counts as scraped: the next run goes on from the zeros of births.
         poller.ledger.release(time.monotonic(), math.inf)
         await poller.client.aclose()
-    if pipeline.keeper is not None:
-        await pipeline.keeper.close()
+    if pipeline.saver is not None:
+        await pipeline.saver.close()
     return publisher

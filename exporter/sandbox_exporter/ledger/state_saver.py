@@ -9,16 +9,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from sandbox_exporter.config.model import Account
 from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.ledger.month import LONGEST_CLOSE, Month
 from sandbox_exporter.ledger.scope import LIFETIME, SHOWN, Marks
 from sandbox_exporter.ledger.state_file import StateFile, encode
 from sandbox_exporter.model import Readings
-from sandbox_exporter.vendors import Provider, identity
-from sandbox_exporter.vendors.base import Remembering
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for births whose 0 was scraped; and between saves that fail."""
@@ -33,16 +30,34 @@ _STEP = 500
 log = logging.getLogger("sandbox_exporter.poll")
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A provider that knows something which it could not ask for again after a restart."""
+
+    def memory(self) -> object:
+        """That, as JSON for the state file, without any secret."""
+        ...
+
+    def recall(self, memory: object) -> None:
+        """Goes on from it, before the first call; raises `ValueError` if it is not understood."""
+        ...
+
+
 class Poller(Protocol):
     """What fills a ledger, as far as saving asks."""
 
     @property
-    def account(self) -> Account:
-        """Whose ledger it is."""
+    def name(self) -> str:
+        """The account's name in the configuration."""
         ...
 
     @property
-    def provider(self) -> Provider:
+    def identity(self) -> str:
+        """What makes the account the same one after a restart; the key in the state file."""
+        ...
+
+    @property
+    def provider(self) -> object:
         """What may have to remember something beside the ledger."""
         ...
 
@@ -94,18 +109,20 @@ class StateSaver:
         """What shows each account's newest results, by name, once they are saved."""
         self._saving: dict[str, Callable[[], None]] = {}
         """The same of the save that is under way."""
+        self._one = asyncio.Lock()
+        """Of two saves at once the first to end would show what the other has not saved yet."""
         self._failing = False
 
-    def restore(self, account: Account, ledger: Ledger) -> None:
+    def restore(self, identity: str, ledger: Ledger) -> None:
         """Gives a new ledger the marks that were saved for its account."""
         ledger.persistent = True
-        marks = self._marks.get(identity(account))
+        marks = self._marks.get(identity)
         if marks is not None:
             ledger.restore(marks)
 
-    def recall(self, account: Account, provider: Provider) -> None:
+    def recall(self, poller: Poller) -> None:
         """Gives a new provider what was saved of its account, if it has to remember anything."""
-        kept = self._memories.get(identity(account))
+        kept, provider = self._memories.get(poller.identity), poller.provider
         if kept is None or not isinstance(provider, Remembering):
             return
         try:
@@ -113,7 +130,7 @@ class StateSaver:
         except ValueError as error:
             log.warning(
                 "what the provider had to remember is not understood, it starts anew",
-                extra={"account": account.name, "error": str(error)},
+                extra={"account": poller.name, "error": str(error)},
             )
 
     def publish(self, account: str, show: Callable[[], None]) -> None:
@@ -158,7 +175,7 @@ class StateSaver:
     def _look_for_births(self) -> None:
         """Has births saved whose 0 was served since: only then may they show their value."""
         for poller in self._pollers():
-            name = poller.account.name
+            name = poller.name
             if poller.tried and poller.ledger.born(self.saved(name), self._served(name)):
                 self.changed(name)
 
@@ -167,14 +184,15 @@ class StateSaver:
 
         A failure is logged when it begins, and tried again until it ends.
         """
-        self._changed.clear()
-        self._saving, self._waiting = self._saving | self._waiting, {}
-        try:
-            await self._write()
-        finally:
-            for show in self._saving.values():
-                show()
-            self._saving = {}
+        async with self._one:
+            self._changed.clear()
+            self._saving, self._waiting = self._waiting, {}
+            try:
+                await self._write()
+            finally:
+                for show in self._saving.values():
+                    show()
+                self._saving = {}
 
     async def _write(self) -> None:
         await self._encode(time.time())
@@ -202,7 +220,7 @@ class StateSaver:
         stale, self._stale = self._stale, set()
         pollers = tuple(self._pollers())
         for poller in pollers:
-            name, key = poller.account.name, identity(poller.account)
+            name, key = poller.name, poller.identity
             if not (poller.tried and poller.ledger.known):
                 continue
             if stale is None or name in stale or key not in self._texts:
@@ -213,7 +231,7 @@ class StateSaver:
                 if isinstance(poller.provider, Remembering):
                     memory = poller.provider.memory()
                     self._memories[key] = await asyncio.to_thread(json.dumps, memory)
-        self._forget({identity(poller.account) for poller in pollers}, now)
+        self._forget({poller.identity for poller in pollers}, now)
         for key in self._marks.keys() - self._texts.keys():
             self._texts[key] = await asyncio.to_thread(encode, self._marks[key])
 

@@ -9,6 +9,7 @@ from sandbox_exporter.config.model import Account
 from sandbox_exporter.errors import Reason, UpstreamError
 from sandbox_exporter.ledger.ledger import Ledger
 from sandbox_exporter.ledger.month import Window
+from sandbox_exporter.ledger.state_saver import Remembering
 from sandbox_exporter.poll.context import LONGEST_POLL, Timing, Upstream
 from sandbox_exporter.poll.discovery import SHARE
 from sandbox_exporter.poll.endpoints import EndpointPoll
@@ -18,7 +19,7 @@ from sandbox_exporter.poll.publication import Publication
 from sandbox_exporter.poll.template_poll import TemplatePoll
 from sandbox_exporter.snapshot import AccountSnapshot
 from sandbox_exporter.supervisor import FaultLog
-from sandbox_exporter.vendors.base import Remembering
+from sandbox_exporter.vendors import identity
 
 _CALL_SHARE = 0.9
 """Share of a poll's time by which its last call ends, so that the next poll begins in time."""
@@ -74,6 +75,16 @@ class AccountPoller:
         self._tried = before.tried
         if isinstance(self.provider, Remembering) and isinstance(before.provider, Remembering):
             self.provider.recall(before.provider.memory())
+
+    @property
+    def name(self) -> str:
+        """The account's name in the configuration."""
+        return self.account.name
+
+    @property
+    def identity(self) -> str:
+        """What makes the account the same one to its vendor and in its series."""
+        return identity(self.account)
 
     @property
     def window(self) -> Window | None:

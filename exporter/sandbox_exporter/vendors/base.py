@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox_exporter.client import Client, Failure
 from sandbox_exporter.config.model import Account
@@ -116,19 +116,6 @@ class Provider(Protocol):
     @property
     def templates(self) -> Breakdown | None:
         """The breakdown by template; None where the vendor or the configuration has none."""
-        ...
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A provider that knows something which it could not ask for again after a restart."""
-
-    def memory(self) -> object:
-        """That, as JSON for the state file, without any secret."""
-        ...
-
-    def recall(self, memory: object) -> None:
-        """Goes on from it, before the first call; raises `ValueError` if it is not understood."""
         ...
 
 

@@ -411,11 +411,16 @@ def test_a_clock_set_back_into_the_zeros_does_not_bring_them_back(ledger: Ledger
     assert cost(ledger, SUMMARY, TURN + 400) == 3.0
 
 
-def test_counting_needs_neither_file_locks_nor_those_who_ask() -> None:
+@pytest.mark.parametrize(
+    ("module", "kept_out"), [("ledger", ("fcntl",)), ("state_saver", ())], ids=["ledger", "saver"]
+)
+def test_counting_needs_neither_file_locks_nor_those_who_ask(
+    module: str, kept_out: tuple[str, ...]
+) -> None:
     """A fresh interpreter that imports the ledger loads no lock, no poll and no vendor."""
-    code = "import sys, sandbox_exporter.ledger.ledger; print(*sys.modules)"
+    code = f"import sys, sandbox_exporter.ledger.{module}; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
-    assert "sandbox_exporter.ledger.ledger" in loaded
-    kept_out = {"fcntl", *(f"sandbox_exporter.{name}" for name in ("poll", "vendors", "config"))}
-    assert kept_out.isdisjoint(loaded)
+    assert f"sandbox_exporter.ledger.{module}" in loaded
+    askers = (f"sandbox_exporter.{name}" for name in ("poll", "vendors", "config"))
+    assert {*kept_out, *askers}.isdisjoint(loaded)

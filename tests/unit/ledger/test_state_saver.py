@@ -65,7 +65,7 @@ def test_marks_are_saved_and_given_back(path: Path, polled: Polled) -> None:
     asyncio.run(last())
     file = StateFile(str(path))
     ledger = Ledger(MonthClose())
-    StateSaver(file, list).restore(ACCOUNT, ledger)
+    StateSaver(file, list).restore(identity(ACCOUNT), ledger)
     assert ledger.marks(polled.clocks.wall) == polled.poller.ledger.marks(polled.clocks.wall)
     file.close()
 
@@ -92,7 +92,7 @@ def test_an_account_that_is_not_configured_keeps_its_marks(path: Path, polled: P
     async def run() -> None:
         await StateSaver(StateFile(str(path)), lambda: [polled.poller]).close()
         saver = StateSaver(StateFile(str(path)), list)
-        saver.restore(ACCOUNT, Ledger(MonthClose()))
+        saver.restore(identity(ACCOUNT), Ledger(MonthClose()))
         await saver.close()
 
     asyncio.run(run())
@@ -158,6 +158,33 @@ def test_results_are_shown_once_they_are_saved_or_cannot_be(
     asyncio.run(test())
 
 
+def test_of_two_saves_at_once_each_shows_what_it_saved(
+    file: StateFile, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first to end has not saved what the other one is about."""
+    saver = StateSaver(file, lambda: [polled.poller])
+    shown: list[str] = []
+    before: list[list[str]] = []
+    write = file.save
+
+    def save(texts: dict[str, str], memories: dict[str, str]) -> None:
+        write(texts, memories)
+        before.append(list(shown))
+
+    monkeypatch.setattr(file, "save", save)
+
+    async def test() -> None:
+        saver.publish("a", lambda: shown.append("a"))
+        first = asyncio.create_task(saver.save())
+        await asyncio.sleep(0)
+        saver.publish("b", lambda: shown.append("b"))
+        await asyncio.gather(first, saver.save())
+
+    asyncio.run(test())
+    assert before == [[], ["a"]]
+    assert shown == ["a", "b"]
+
+
 def test_what_an_account_published_before_a_reload_is_not_shown_after_it(
     file: StateFile, polled: Polled
 ) -> None:
@@ -192,7 +219,7 @@ def test_saved_marks_stay_until_the_first_poll_has_ended(
     before = path.read_text()
     after = make_polled(polled.vendor)
     saver = StateSaver(StateFile(str(path)), lambda: [after.poller])
-    saver.restore(after.poller.account, after.poller.ledger)
+    saver.restore(after.poller.identity, after.poller.ledger)
     after.poller.ledger.record(ACCOUNT_SCOPE + "summary", window, {Field.COST_USD: 6.0}, 0.0)
     asyncio.run(saver.save())
     assert path.read_text() == before

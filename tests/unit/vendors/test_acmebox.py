@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import math
 from collections.abc import AsyncIterator
@@ -34,7 +33,7 @@ from sandbox_exporter.poll.forecast import forecast
 from sandbox_exporter.simulator import ServedSimulator, Settings, SimulatedClock, serve
 from sandbox_exporter.simulator.faults import Fault, Kind
 from sandbox_exporter.snapshot import AccountSnapshot
-from sandbox_exporter.vendors import VENDORS, build, build_client
+from sandbox_exporter.vendors import VENDORS, build, build_client, identity
 from sandbox_exporter.vendors.simulated import environment, stand_ins
 from scripts import config_doc
 from tests.acmebox import ACMEBOX
@@ -93,17 +92,6 @@ def test_a_vendor_that_is_not_listed_is_refused(
     account = Account("a", "acmebox", "http://127.0.0.1", SecretRef("env", "ACMEBOX_KEY"))
     with pytest.raises(KeyError, match="acmebox"):
         build_client(account, Limiter(100), SelfMetrics().account(account))
-
-
-@pytest.fixture
-def metrics_doc() -> ModuleType:
-    """The script that writes docs/metrics.md."""
-    spec = importlib.util.spec_from_file_location("metrics_doc", ROOT / "scripts/metrics_doc.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_is_documented(metrics_doc: ModuleType) -> None:
@@ -193,7 +181,7 @@ class Polled:
     limit: int = 10_000
     clock: float = 0.0
     poller: AccountPoller | None = None
-    keeper: StateSaver | None = None
+    saver: StateSaver | None = None
 
     @property
     def now(self) -> float:
@@ -216,11 +204,12 @@ class Polled:
         timing = Timing(wall=lambda: self.now, clock=lambda: self.clock)
         provider, ledger = build(account, client), Ledger(timing.close)
         if self.state is not None:
-            self.keeper = StateSaver(StateFile(str(self.state)), self._pollers)
-            self.keeper.restore(account, ledger)
-            self.keeper.recall(account, provider)
+            self.saver = StateSaver(StateFile(str(self.state)), self._pollers)
+            self.saver.restore(identity(account), ledger)
         upstream = Upstream(provider, client, limiter)
         self.poller = AccountPoller(account, upstream, ledger, timing, observer, lambda: math.inf)
+        if self.saver is not None:
+            self.saver.recall(self.poller)
         return self.poller
 
     def _pollers(self) -> list[AccountPoller]:
@@ -228,11 +217,11 @@ class Polled:
 
     async def stop(self) -> None:
         """Ends as a process does."""
-        if self.keeper is not None:
-            await self.keeper.close()
+        if self.saver is not None:
+            await self.saver.close()
         if self.poller is not None:
             await self.poller.client.aclose()
-        self.poller = self.keeper = None
+        self.poller = self.saver = None
 
     async def poll(self, after: float = 60) -> AccountSnapshot:
         """Polls so many seconds later."""
